@@ -1,0 +1,59 @@
+# Everything a developer or a newcomer runs.  Needs Python >= 3.11 and nothing else; makes its own .venv.
+PYTHON ?= python3
+# Every run draws its own seed and shows it in the command line; repeat one with: make unit SEED=...
+SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d " ")
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m
+
+.PHONY: demo test lint type imports unit packaging bench lock clean format goldens
+.DEFAULT_GOAL := test
+
+# One environment for users' extras and development, made anew when the lock or the metadata change.
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mantle-iam needs Python 3.11 or newer; use: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.ready ## set everything up and run the main job, without an AWS account
+	@$(BIN)/mantle-iam demo
+
+test: lint type imports unit packaging ## all checks
+
+lint: $(VENV)/.ready
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+type: $(VENV)/.ready
+	$(RUN) mypy
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready
+	$(RUN) pytest -n 2 --hypothesis-seed=$(SEED) --cov --cov-report=term --ignore=tests/test_packaging.py
+
+packaging: $(VENV)/.ready
+	$(RUN) pytest tests/test_packaging.py
+
+bench: $(VENV)/.ready ## figures: ratios within one run
+	$(RUN) benchmarks
+
+format: $(VENV)/.ready
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+goldens: $(VENV)/.ready ## renew golden files, then read the diff
+	MANTLE_IAM_RENEW_GOLDENS=1 $(RUN) pytest -q -m "not slow"
+
+lock: ## renew requirements-dev.lock
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	  --extra emulator --group dev --custom-compile-command "make lock" -o requirements-dev.lock pyproject.toml
+	rm -rf .venv-lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

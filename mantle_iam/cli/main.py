@@ -1,0 +1,87 @@
+"""The command ``mantle-iam``: finds the command's module and runs it; turns errors into one line and an exit code.
+
+Importing this must stay cheap: no command's module is imported before it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from mantle_iam.errors import MantleIamError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: (module, one line for --help); the order is the order of the help
+    "probe": ("probe", "Find out why a key or role is refused: live, safe calls to the endpoint."),
+    "explain": ("explain", "Find out what a pasted error means: logs, tracebacks, curl -i, JSON. Offline."),
+    "generate": ("generate", "Write the smallest IAM policy for a purpose or a list of actions."),
+    "attach": ("attach", "Attach a policy to a user, role or group: plan, ask, apply, say how to undo."),
+    "key": ("key", "Look into a Bedrock API key without a call."),
+    "can-i": ("can_i", "Evaluate one action against policy files."),
+    "evaluate": ("evaluate", "Evaluate authorization requests: JSON lines in, JSON lines out."),
+    "emulator": ("emulator", "Run a local Mantle endpoint with IAM, on loopback."),
+    "demo": ("demo", "The story of a refused long-term key, all on this machine."),
+}
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called, and not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mantle_iam.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings=_CONTEXT)
+@click.version_option(package_name="mantle-iam", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find out why Amazon Bedrock's Mantle endpoint refuses a key or a role, and end the refusal.
+
+    Exit codes: 0 allowed or done, 1 a refusal or a finding, 2 wrong usage, 3 could not find out.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code (0, 1, 2 or 3; 130 when interrupted)."""
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="mantle-iam", standalone_mode=False
+        )
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code if error.exit_code != 1 else 2
+    except MantleIamError as error:
+        click.echo(f"error: {error}", err=True)
+        if error.help:
+            click.echo(f"  help: {error.help}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain again while closing standard output.
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
