@@ -6,6 +6,7 @@
     ├── InputError            2   what the caller gave cannot be used
     │   ├── ArnError              not an ARN
     │   └── PolicyError           not a policy document; has a JSON pointer
+    ├── RefusedError          1   a change was asked for, and the service refused it
     └── UndeterminedError     3   the question could not be answered: network, throttling, a layer that may not be read
 
 A message is one sentence in lower case without a full stop, with input in backticks; advice goes into ``help``.
@@ -45,8 +46,14 @@ class PolicyError(InputError):
     """
 
     def __init__(self, message: str, *, pointer: str = "", help: str | None = None) -> None:  # noqa: A002
-        super().__init__(f"{message} (at `{pointer or '/'}`)", help=help)
+        super().__init__(f"{message} (at `{pointer}`)" if pointer else message, help=help)
         self.pointer = pointer
+
+
+class RefusedError(MantleIamError):
+    """A change was asked for, and the service refused it."""
+
+    exit_code = 1
 
 
 class UndeterminedError(MantleIamError):

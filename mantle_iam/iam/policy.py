@@ -30,7 +30,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """The ``Principal`` or ``NotPrincipal`` element: identifiers by type (``AWS``, ``Service``, ``Federated``, ``CanonicalUser``).
+    """The ``Principal`` or ``NotPrincipal`` element: identifiers by type.
+
+    Types are ``AWS``, ``Service``, ``Federated`` and ``CanonicalUser``.
 
     ``"*"`` and ``{"AWS": "*"}`` are the same: ``AWS`` with ``*``.
     """
@@ -58,8 +60,10 @@ class Problem:
     """Something in a document that was kept but not understood, or that AWS would refuse to store."""
 
     pointer: str
-    """JSON pointer (RFC 6901) into the document."""
+    """JSON pointer (RFC 6901) into the document as it was given."""
     message: str
+    element: str | None = None
+    """JSON text of an element that was not understood; ``write_policy`` puts it back where ``pointer`` says."""
 
 
 @dataclass(frozen=True, slots=True)

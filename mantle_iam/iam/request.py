@@ -75,8 +75,13 @@ class AuthorizationRequest:
     """Every one of them must be allowed.  ``*`` stands for an action without resource types."""
     resource_account: str | None = None
     """Account that owns the resource; taken from the ARN, then from the principal, when ``None``."""
-    context: Mapping[str, ContextValue] = field(default_factory=dict)
+    context: Mapping[str, ContextValue | None] = field(default_factory=dict)
+    """``None`` says that the key is absent for certain, also where it would follow from something or be unknown."""
     unknown_context: frozenset[str] = frozenset()
+    issuer: str | None = None
+    """ARN of the entity behind a session: the role with its path, or the IAM user who called ``GetFederationToken``."""
+    management_account: str | None = None
+    """Account id of the organization's management account, which no SCP and no RCP binds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class NearMiss:
     """An Allow statement that would have applied but for one element.
 
     ``detail`` quotes what the element asked for and what the request had, in one sentence.  For a condition ``key`` and
-    ``operator`` name it; ``actual`` is ``None`` when the key is absent.
+    ``operator`` name it; ``actual`` is ``None`` when the key is absent.  ``failures`` counts the elements of the same statement
+    that failed: 1 is the nearest miss.  ``unknown`` says that it may have matched, had the value been known.
     """
 
     statement: StatementRef
@@ -117,6 +123,8 @@ class NearMiss:
     operator: str | None = None
     wanted: tuple[str, ...] = ()
     actual: str | None = None
+    failures: int = 1
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +132,10 @@ class EvaluationResult:
     """The decision and why.
 
     ``determining`` are the Deny statements that matched, or else the Allow statements that let it through.  ``withheld_by``
-    are the layers without which it would have been allowed.  ``depends_on`` names the context keys and layers (a layer by
-    its ``PolicyType`` word) on which an ``unknown`` hangs.  ``missing_context`` are the keys that a statement asked for and
-    the request had not.
+    are the layers that stand in the way: those that deny, and those that should allow and do not.  Both are in the order of
+    ``PolicyType``.  ``depends_on`` names the context keys and layers (a layer by its ``PolicyType`` word) on which an
+    ``unknown`` hangs.  ``missing_context`` are the keys that a statement asked for and the request had not.  ``undecided``
+    are the statements of which it is not known whether they match, whatever the decision.
     """
 
     decision: Decision
@@ -134,3 +143,4 @@ class EvaluationResult:
     withheld_by: tuple[PolicyType, ...] = ()
     depends_on: tuple[str, ...] = ()
     missing_context: tuple[str, ...] = ()
+    undecided: tuple[StatementRef, ...] = ()
