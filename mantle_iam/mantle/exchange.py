@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mantle_iam.mantle.literal import without_surrogates
 from mantle_iam.mantle.redaction import redact
 
 
@@ -72,6 +73,19 @@ class TransportFailure:
         object.__setattr__(self, "detail", redact(self.detail))
 
 
+_SECRET_FIELDS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-amz-security-token"}
+)
+
+
+def _field(name: str, value: str) -> str:
+    """A header's value without its secret; the name tells what the value alone does not."""
+    redacted = redact(f"{name}: {value}").removeprefix(f"{name}: ")
+    if name.lower() in _SECRET_FIELDS and "…" not in redacted and "AWS4-HMAC" not in value:
+        return "…"
+    return redacted
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer.
@@ -105,11 +119,17 @@ class Exchange:
     """IP address that answered."""
     source: str | None = None
     """Where a pasted exchange stood: ``line 12``, ``CloudTrail record 3``."""
+    hint_operation: str | None = None
+    """The client's call where no URL is visible: ``models.list`` of a traceback, ``CreateInference`` of a CloudTrail record."""
+    region: str | None = None
+    """Region where it is told otherwise than by the URL or the signing scope."""
+    principal: str | None = None
+    """ARN of the caller where the source tells it (CloudTrail's ``userIdentity``)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", redact(self.url) if self.url else self.url)
-        object.__setattr__(self, "body", redact(self.body))
-        object.__setattr__(self, "headers", tuple((name.lower(), redact(value)) for name, value in self.headers))
+        object.__setattr__(self, "body", redact(without_surrogates(self.body)))
+        object.__setattr__(self, "headers", tuple((name.lower(), _field(name, value)) for name, value in self.headers))
 
     def header(self, name: str) -> str | None:
         """The first answer header ``name``, or ``None``."""
