@@ -52,6 +52,8 @@ class Answer:
     DENIED = "denied"
     FAILED = "failed"
     UNDECIDED = "undecided"
+    CONTROL = "control"
+    """A call without a valid credential, refused as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
