@@ -1,0 +1,126 @@
+"""Scopes and actions as people write them: what is refused, what is noted, what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mantle_iam.errors import InputError
+from mantle_iam.generate.actions import permissions_for_actions
+from mantle_iam.generate.least_privilege import least_privilege
+from mantle_iam.generate.scoping import checked_scope
+from mantle_iam.mantle.operations import AuthMethod
+from mantle_iam.mantle.scope import Scope
+
+REFUSED = [
+    ({"account": "12345"}, "not an AWS account", "twelve"),
+    ({"account": "１１１１２２２２３３３３"}, "not an AWS account", "twelve"),
+    ({"regions": ("virginia",)}, "not an AWS region", "us-east-1"),
+    ({"regions": ("us-east1",)}, "not an AWS region", "us-east-1"),
+    ({"projects": ("my project",)}, "not a project id", "id"),
+    ({"projects": ("arn:aws:s3:::bucket",)}, "not the ARN of a Mantle project", "bedrock-mantle"),
+    (
+        {"account": "111122223333", "projects": ("arn:aws:bedrock-mantle:us-east-1:123456789012:project/default",)},
+        "not in account",
+        "",
+    ),
+    ({"models": ("openai.*",)}, "wildcard", "GET /v1/models"),
+    ({"models": ("",)}, "empty", ""),
+    ({"models": ('x"${y}',)}, "not a model id", ""),
+]
+
+
+@pytest.mark.parametrize(("given", "words", "advice"), REFUSED)
+def test_what_can_match_nothing_is_refused(given, words, advice):
+    with pytest.raises(InputError, match=words) as caught:
+        checked_scope(**given)
+    assert advice in (caught.value.help or "")
+    assert "\n" not in str(caught.value)
+
+
+NOTED = [
+    ({"regions": ("us-west-1",)}, "us-west-1", "no Mantle endpoint"),
+    ({"regions": ("ap-southeast-4",)}, "ap-southeast-4", "was seen to have one"),
+    ({"regions": ("ap-east-1",)}, "ap-east-1", "not among"),
+    ({"projects": ("payments",)}, "payments", "names are not ids"),
+    ({"models": ("us.anthropic.claude-sonnet-5",)}, "anthropic.claude-sonnet-5", "inference profile"),
+    ({"models": ("vendor.new-model",)}, "vendor.new-model", "no family known"),
+]
+
+
+@pytest.mark.parametrize(("given", "kept", "words"), NOTED)
+def test_what_is_odd_is_kept_and_noted(given, kept, words):
+    found = checked_scope(**given)
+    scope = found.scope
+    assert kept in (*scope.regions, *scope.projects, *scope.models)
+    assert any(words in note for note in found.notes)
+
+
+def test_what_is_usual_is_taken_without_a_word():
+    found = checked_scope(
+        account="1111-2222-3333",
+        regions=("us-east-1", "US-EAST-1"),
+        projects=("project/default", "proj_abc", "*"),
+        models=("openai.gpt-oss-120b",),
+    )
+    assert found.notes == ()
+    assert found.scope == Scope(
+        account="111122223333",
+        regions=("us-east-1",),
+        projects=("default", "proj_abc", "*"),
+        models=("openai.gpt-oss-120b",),
+    )
+
+
+def granted(*actions: str, auth: AuthMethod = AuthMethod.SIGV4, scope: Scope | None = None) -> list[tuple[str, str]]:
+    asked = permissions_for_actions(actions, auth, scope or Scope())
+    return [(p.action, p.resource) for p in asked.permissions]
+
+
+def test_an_action_goes_on_its_own_resource_type():
+    assert granted("bedrock-mantle:GetReservation") == [
+        ("bedrock-mantle:GetReservation", "arn:aws:bedrock-mantle:*:*:reservation/*")
+    ]
+    assert granted("bedrock-mantle:getaccountdataretention") == [("bedrock-mantle:GetAccountDataRetention", "*")]
+
+
+def test_an_action_on_two_resource_types_is_granted_on_both():
+    assert granted("bedrock-mantle:CreateReservation") == [
+        ("bedrock-mantle:CreateReservation", "arn:aws:bedrock-mantle:*:*:project/*"),
+        ("bedrock-mantle:CreateReservation", "arn:aws:bedrock-mantle:*:*:reservation/*"),
+    ]
+
+
+def test_a_key_adds_the_bearer_permission_once():
+    names = [action for action, _ in granted("bedrock-mantle:ListModels", auth=AuthMethod.SHORT_TERM_KEY)]
+    assert names == ["bedrock-mantle:ListModels", "bedrock-mantle:CallWithBearerToken"]
+    names = [action for action, _ in granted("bedrock-mantle:CallWithBearerToken", auth=AuthMethod.SHORT_TERM_KEY)]
+    assert names == ["bedrock-mantle:CallWithBearerToken"]
+    assert [a for a, _ in granted("s3:GetObject", auth=AuthMethod.SHORT_TERM_KEY)] == ["s3:GetObject"]
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("bedrock-mantle:ListTagsForResources", "did you mean bedrock-mantle:ListTagsForResource?"),
+        ("bedrock-mantle:FooBarBaz", "not in the data of 20"),
+        ("bedrock-mantle:CreateAgentSession", "preview"),
+        ("bedrock-mantle:Get*", "actions that it matches"),
+        ("bedrock-mantle:Zzz*", "matches no action"),
+        ("bedrock:CreateInference", "did you mean bedrock-mantle:CreateInference?"),
+        ("s3:GetObject", "narrow them by hand"),
+    ],
+)
+def test_an_odd_action_is_granted_and_noted(action, words):
+    asked = permissions_for_actions((action,), AuthMethod.SIGV4, Scope())
+    assert any(words in note for note in asked.notes)
+    assert least_privilege(asked.permissions).proof.holds
+
+
+def test_marketplace_by_name_keeps_its_condition():
+    (permission,) = permissions_for_actions(("aws-marketplace:Subscribe",), AuthMethod.SIGV4, Scope()).permissions
+    assert [c.key for c in permission.conditions] == ["aws:CalledViaLast"]
+
+
+def test_what_is_no_action_is_refused():
+    with pytest.raises(InputError, match="not an action"):
+        permissions_for_actions(("ListModels",), AuthMethod.SIGV4, Scope())
