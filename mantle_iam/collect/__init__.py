@@ -1,0 +1,1 @@
+"""Reading the policies that bind a principal, from live accounts."""
