@@ -7,28 +7,29 @@ top-level ``policies/`` and ``templates/``.  Pure floors get what is read here a
 from __future__ import annotations
 
 import json
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-
-def _root() -> Traversable:
-    shipped = files("mantle_iam") / "_bundled"
-    return shipped if shipped.is_dir() else Path(__file__).resolve().parent.parent
+# Not importlib.resources: its import costs a tenth of a whole offline command, and nothing here runs from a zip file.
+_PACKAGE = Path(__file__).resolve().parent
 
 
-def policies() -> Traversable:
+def _root() -> Path:
+    shipped = _PACKAGE / "_bundled"
+    return shipped if shipped.is_dir() else _PACKAGE.parent
+
+
+def policies() -> Path:
     """The folder of policy documents (``managed/``, ``examples/`` …)."""
     return _root() / "policies"
 
 
-def templates() -> Traversable:
+def templates() -> Path:
     """The folder of Jinja2 templates."""
     return _root() / "templates"
 
 
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema ``name`` (without ``.schema.json``).  Raises ``FileNotFoundError``."""
-    loaded: dict[str, Any] = json.loads((files("mantle_iam") / "schemas" / f"{name}.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads((_PACKAGE / "schemas" / f"{name}.schema.json").read_text("utf-8"))
     return loaded

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from mantle_iam import __version__
 from mantle_iam.errors import MantleIamError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -48,7 +49,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings=_CONTEXT)
-@click.version_option(package_name="mantle-iam", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Find out why Amazon Bedrock's Mantle endpoint refuses a key or a role, and end the refusal.
 
