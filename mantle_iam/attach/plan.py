@@ -102,6 +102,8 @@ class ActionGain:
     gain: Gain
     depends_on: tuple[str, ...] = ()
     """Context keys or layers, for ``CONDITIONAL`` and ``UNKNOWN``; the layers that refuse, for ``WITHHELD``."""
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For ``CONDITIONAL``: context keys with values, any of which is enough; empty when the policy does not list such values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ def _inline(path: str, name: str | None) -> InlineChange:
 
 
 def _plan_lines(plan: Plan, width: int, ansi: Ansi) -> Iterator[str]:
-    from mantle_iam.attach.plan import Gain, ManagedChange, apply_command, undo_command
+    from mantle_iam.attach.plan import ManagedChange, apply_command, undo_command
 
     yield ansi.paint(f"Plan for {clean(str(plan.target))}", Style.BOLD)
     now = [one_line(f"{bound.name}{'' if bound.arn else ' (inline)'}") for bound in plan.state.policies]
@@ -195,20 +195,7 @@ def _plan_lines(plan: Plan, width: int, ansi: Ansi) -> Iterator[str]:
     else:
         verb = "replace" if plan.state.previous is not None else "put"
         rows.append((verb, f"inline policy {change.name}, {len(change.document.statements)} statements"))
-    by_gain: dict[tuple[Gain, tuple[str, ...]], list[str]] = {}
-    for gain in plan.gains:
-        depends = () if gain.gain is Gain.ALLOWED else gain.depends_on
-        by_gain.setdefault((gain.gain, depends), []).append(gain.action.partition(":")[2])
-    words = {
-        Gain.ALLOWED: ("allows", "{actions}"),
-        Gain.CONDITIONAL: ("allows if", "{actions}: depends on {depends}"),
-        Gain.WITHHELD: ("refused", "{actions}: still withheld by {depends}"),
-        Gain.UNKNOWN: ("unknown", "{actions}: depends on {depends}, which could not be read"),
-    }
-    for order, (label, text) in words.items():
-        for (gain_kind, depends), actions in sorted(by_gain.items()):
-            if gain_kind is order:
-                rows.append((label, text.format(actions=", ".join(actions), depends=", ".join(depends))))
+    rows.extend(_gain_rows(plan))
     if plan.losses:
         rows.append(("takes away", ", ".join(action.partition(":")[2] for action in plan.losses)))
     if plan.already:
@@ -220,6 +207,26 @@ def _plan_lines(plan: Plan, width: int, ansi: Ansi) -> Iterator[str]:
         rows.append(("command", Whole(apply_command(plan))))
         rows.append(("undo", Whole(undo_command(plan))))
     yield from facts(rows, width=width, ansi=ansi)
+
+
+def _gain_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What becomes of the actions: those of the same fate on one line, what is sure first."""
+    from mantle_iam.attach.plan import Gain
+
+    order = ("allows", "allows if", "refused", "unknown")
+    by_fate: dict[tuple[str, str], list[str]] = {}
+    for gain in plan.gains:
+        depends = ", ".join(gain.depends_on)
+        where = " and ".join(f"{key} is {' or '.join(values)}" for key, values in gain.where)
+        fate = {
+            Gain.ALLOWED: ("allows", ""),
+            Gain.CONDITIONAL: ("allows", f", where {where}") if where else ("allows if", f": depends on {depends}"),
+            Gain.WITHHELD: ("refused", f": still withheld by {depends}"),
+            Gain.UNKNOWN: ("unknown", f": depends on {depends}, which could not be read"),
+        }[gain.gain]
+        by_fate.setdefault(fate, []).append(gain.action.partition(":")[2])
+    for (label, rest), actions in sorted(by_fate.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
+        yield label, ", ".join(actions) + rest
 
 
 def _apply(iam: object, plan: Plan, undo_file: str | None) -> int:

@@ -37,9 +37,8 @@ def read_text(path: str, *, what: str = "input", limit: int = MAX_INPUT_BYTES) -
     except OSError as error:
         raise InputError(f"cannot read {what} `{name}`: {(error.strerror or str(error)).lower()}") from None
     if len(data) > limit:
-        raise InputError(
-            f"{what} `{name}` is larger than {limit // 1024 // 1024} MiB", help="give only the part that matters"
-        )
+        bound = f"{limit // 1024 // 1024} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
+        raise InputError(f"{what} `{name}` is larger than {bound}", help="give only the part that matters")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")

@@ -37,10 +37,11 @@ def command(output: str, color: str) -> int:
 
     colored = use_color(color)
     started = time.monotonic()
-    steps = []
-    if output == "text":
-        click.echo(textwrap.fill(INTRODUCTION, WIDTH))
+    steps: list[Step] = []
     for step in play(os.environ):
+        if output == "text" and not steps:
+            # Not before: where the extra is missing, there is nothing to introduce.
+            click.echo(textwrap.fill(INTRODUCTION, WIDTH))
         steps.append(step)
         if output == "text":
             _print(len(steps), step, colored)

@@ -81,6 +81,8 @@ def command(file: str, explain: bool) -> int:
 
 def _opened(file: str) -> AbstractContextManager[BinaryIO]:
     if file == "-":
+        if sys.stdin is None:
+            raise InputError("cannot read standard input: it is closed")
         return nullcontext(sys.stdin.buffer)
     try:
         return Path(file).open("rb")

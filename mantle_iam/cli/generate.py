@@ -11,7 +11,14 @@ from mantle_iam import bundled
 from mantle_iam.errors import InputError
 from mantle_iam.generate.actions import permissions_for_actions
 from mantle_iam.generate.least_privilege import LeastPrivilegePolicy, least_privilege
-from mantle_iam.generate.presets import PURPOSES, Purpose, find_purpose, needs_marketplace, permissions_for
+from mantle_iam.generate.presets import (
+    PURPOSES,
+    Purpose,
+    find_purpose,
+    needs_marketplace,
+    permissions_for,
+    unserved_models,
+)
 from mantle_iam.generate.render import (
     MANAGED_POLICY_LIMIT,
     NAME_LIMIT,
@@ -23,7 +30,9 @@ from mantle_iam.generate.render import (
     render,
 )
 from mantle_iam.generate.scoping import CheckedScope, checked_scope
-from mantle_iam.mantle.operations import AuthMethod, Permission
+from mantle_iam.iam.matching import glob
+from mantle_iam.mantle.operations import AuthMethod, Permission, operations
+from mantle_iam.mantle.scope import Scope
 from mantle_iam.report.layout import clean
 
 _EPILOG = "Purposes:\n\n\b\n" + "\n".join(f"  {p.name:<18} {p.title}" for p in PURPOSES)
@@ -108,7 +117,7 @@ def command(
         raise InputError(
             "nothing is asked for", help="name a purpose (--for chat) or an action (--action bedrock-mantle:ListModels)"
         )
-    method, notes = _auth(auth, wanted)
+    method, notes = _auth(auth, wanted, actions)
     scope = checked_scope(account=account, regions=regions, projects=projects, models=models)
     permissions, more = _permissions(wanted, actions, method, scope, marketplace)
     policy = least_privilege(permissions)
@@ -124,14 +133,18 @@ def command(
     if explain:
         _tell(_reasons(policy), "")
     if not quiet:
-        _tell([*notes, *scope.notes, *more, *policy.notes, *_size_notes(policy)], "note: ")
+        unused = _unused_notes(format_name, name, {"role": roles, "user": users, "group": groups})
+        _tell([*notes, *scope.notes, *more, *policy.notes, *_size_notes(policy), *unused], "note: ")
     click.echo(text, nl=False)
     return 0
 
 
-def _auth(auth: str | None, purposes: tuple[Purpose, ...]) -> tuple[AuthMethod, list[str]]:
+def _auth(auth: str | None, purposes: tuple[Purpose, ...], actions: tuple[str, ...]) -> tuple[AuthMethod, list[str]]:
     if auth is not None:
         return AuthMethod(auth), []
+    if not purposes and not any(action.strip().lower().startswith("bedrock") for action in actions):
+        # Other services take no Bedrock API key.
+        return AuthMethod.SIGV4, []
     # Of several purposes the first one that uses a key decides: its permissions serve signed calls, too.
     usual = [purpose.auth for purpose in purposes] or [AuthMethod.LONG_TERM_KEY]
     method = next((method for method in usual if method.is_bearer), usual[0])
@@ -162,7 +175,44 @@ def _permissions(
     conditioned = {condition.key for permission in found for condition in permission.conditions}
     if scope.scope.models and "bedrock-mantle:Model" not in conditioned:
         notes.append("--model has no effect: none of these actions carries bedrock-mantle:Model")
+    if marketplace and not any(permission.action.startswith("aws-marketplace:") for permission in found):
+        notes.append(
+            "--marketplace has no effect: no purpose here calls a model; by name, it is "
+            "--action aws-marketplace:Subscribe --action aws-marketplace:ViewSubscriptions"
+        )
+    notes.extend(unserved_models(purposes, scope.scope.models))
+    notes.extend(_header_notes(found, scope.scope))
     return tuple(dict.fromkeys(found)), list(dict.fromkeys(notes))
+
+
+def _header_notes(permissions: list[Permission], scope: Scope) -> list[str]:
+    """Which project a call is authorised on is said by a header, and without it that is ``project/default``.
+
+    Source: https://docs.aws.amazon.com/bedrock/latest/userguide/projects.html, .../workspaces.html
+    """
+    if not scope.projects or any(glob(project.rpartition("/")[2]).matches("default") for project in scope.projects):
+        return []
+    by_header = {one.action for one in operations() if one.api is not None or "/organization/projects" not in one.path}
+    if not any(one.action in by_header and one.resource != "*" for one in permissions):
+        return []
+    return [
+        "calls have to name the project in the header OpenAI-Project (Messages API: anthropic-workspace); without it they are "
+        "authorised on project/default, which this policy leaves out"
+    ]
+
+
+def _unused_notes(format_name: str, name: str | None, attached: dict[str, tuple[str, ...]]) -> list[str]:
+    """Options that only a format with names uses."""
+    if format_name == "terraform":
+        return []
+    notes = ["--name has no effect: a JSON document has no name"] if name is not None else []
+    notes += [
+        f"--attach-{kind} has no effect without --format terraform; to attach the document: "
+        f"mantle-iam attach --policy FILE --{kind} NAME"
+        for kind, names in attached.items()
+        if names
+    ]
+    return notes
 
 
 def _size_notes(policy: LeastPrivilegePolicy) -> list[str]:

@@ -5,7 +5,9 @@ Importing this must stay cheap: no command's module is imported before it is cal
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -58,7 +60,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code (0, 1, 2 or 3; 130 when interrupted)."""
+    """Run the command and return its exit code (0, 1, 2 or 3; 130 when interrupted, 141 when nobody reads on)."""
     try:
         result = cli.main(
             args=None if arguments is None else list(arguments), prog_name="mantle-iam", standalone_mode=False
@@ -76,10 +78,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if error.help:
             click.echo(f"  help: {error.help}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); Python would complain again while closing standard output.
-        sys.stderr.close()
-        return 0
+    except SystemExit:
+        # So click ends when the reader of our output has gone (`| head`); the code is the one of a SIGPIPE, as shells count.
+        return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # What is still in the buffer would be tried again while Python shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo("error: the output could not be written: no space left on device", err=True)
+        return 3
     return result if isinstance(result, int) else 0
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from mantle_iam.collect.failure import Unreadable, reading
+from mantle_iam.collect.failure import Failure, Unreadable, reading
 from mantle_iam.collect.organization import Levels, service_control_policies
 from mantle_iam.collect.sources import PolicySource
 from mantle_iam.errors import InputError
@@ -168,6 +168,10 @@ class _Listed:
     arguments: tuple[tuple[str, str], ...] = ()
 
 
+_FAILS_FOR_ALL = frozenset({Failure.NOT_FOUND, Failure.CREDENTIALS, Failure.NETWORK})
+"""Of the user or role itself: its lists then fail in the same way."""
+
+
 class _Reader:
     """One reading of one user or role.  Lists first, all together, then the documents, all together."""
 
@@ -185,6 +189,11 @@ class _Reader:
         if kind == "user":
             lists.extend(self._group_lists())
         owner = self._entity(entity.result())
+        if owner is None:
+            # What the lists say would be about somebody else, or the same failure told again.
+            for future in lists:
+                future.cancel()
+            return _Found(unknown=frozenset(self._unknown), notes=tuple(self._notes[-1:]))
         listed = [policy for future in lists for policy in self._settled(future, PolicyType.IDENTITY)]
         boundary = self._boundary(owner)
         documents = self._documents([*listed, *([boundary] if boundary else [])])
@@ -207,12 +216,15 @@ class _Reader:
         pages = self._iam.get_paginator(operation).paginate(**arguments)
         return [item for page in pages for item in page[key]]
 
-    def _entity(self, answer: Mapping[str, Any] | Unreadable) -> Mapping[str, Any]:
-        """The user or role itself, which also proves that the credentials read the right account."""
+    def _entity(self, answer: Mapping[str, Any] | Unreadable) -> Mapping[str, Any] | None:
+        """The user or role itself, which also proves that the credentials read the right account.
+
+        ``None`` when nothing else can be read of it either; the last note then says why.
+        """
         kind, name = self._identity.kind, self._identity.name
         if isinstance(answer, Unreadable):
             self._give_up(f"{kind} `{name}`", answer)
-            return {}
+            return None if answer.failure in _FAILS_FOR_ALL else {}
         owner: Mapping[str, Any] = answer[kind.title()]
         account = Arn.parse(owner["Arn"]).account
         if account != self._identity.account:
@@ -220,7 +232,7 @@ class _Reader:
             self._notes.append(
                 f"the AWS credentials belong to account {account}, the principal to account {self._identity.account}"
             )
-            return {}
+            return None
         return owner
 
     def _give_up(self, what: str, failure: Unreadable) -> None:

@@ -10,15 +10,16 @@ from dataclasses import replace
 from typing import Final
 
 from mantle_iam.diagnose.classify import BEARER_ACTION, needed_actions
-from mantle_iam.diagnose.compose import heard, make, refusal_title, spoken
+from mantle_iam.diagnose.compose import LAYER_NAMES, heard, make, refusal_title, spoken
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.hypotheses import Hypothesis
-from mantle_iam.diagnose.observation import shorten
+from mantle_iam.diagnose.observation import Answered, shorten
 from mantle_iam.diagnose.rules import model as models
 from mantle_iam.diagnose.rules.authorization import condition_keys
 from mantle_iam.diagnose.rules.policies import call_resource, key_principal
 from mantle_iam.diagnose.rules.routing import bare_404, served_at
 from mantle_iam.diagnose.subject import Subject
+from mantle_iam.iam.request import PolicyType
 from mantle_iam.mantle.exchange import Auth
 
 Support = tuple[Evidence, ...]
@@ -74,6 +75,44 @@ def nothing(case_is_empty: bool) -> Diagnosis:
     )
 
 
+def unread_layer(subject: Subject, layers: tuple[PolicyType, ...], support: Support) -> Diagnosis:
+    """Refused without words although everything that was read allows it: a layer that was not read refuses."""
+    observation = subject.reading.observation
+    names = " or ".join(LAYER_NAMES[layer] for layer in layers)
+    principal = subject.case.principal or key_principal(subject.case)
+    return make(
+        "explicit-deny",
+        Confidence.LIKELY,
+        (heard(observation), *support),
+        title=f"what was read allows {spoken(needed_actions(observation)) or 'the call'}: a {names} that was not read "
+        "refuses it",
+        explanation="The policies that could be read were evaluated, and they allow the call; another policy for the identity "
+        f"changes nothing. What could not be read is any {names}.",
+        remedy="Ask who may read that layer (the organization's administrator for SCPs, the owner of the VPC endpoint) for a "
+        "Deny, or a missing Allow, for these actions.",
+        policy_type=layers[0] if len(layers) == 1 else None,
+        actions=needed_actions(observation),
+        resource=call_resource(observation, subject.case, principal),
+        principal=principal,
+        would_decide=tuple(f"the {LAYER_NAMES[layer]}" for layer in layers),
+    )
+
+
+def same_for_everybody(subject: Subject, support: Support) -> Diagnosis:
+    """One and the same answer with a credential and without."""
+    status = subject.reading.exchange.status
+    return make(
+        "not-the-service",
+        Confidence.LIKELY,
+        (heard(subject.reading.observation), *support),
+        title=f"{status} without words, with a credential and without: something before the service answers",
+        explanation="The service refuses a call without a credential in its own words; the same answer to everybody comes from "
+        "a proxy, a firewall or a gateway, and says nothing about this credential.",
+        remedy="Call from another network, or ask who runs the proxy or gateway between here and the endpoint.",
+        would_decide=("the same call from another network", "the certificate's issuer"),
+    )
+
+
 def _no_route(subject: Subject, support: Support, confidence: Confidence) -> Diagnosis:
     return bare_404(subject.reading.observation, subject.case, confidence)
 
@@ -83,9 +122,13 @@ def _hidden_action(subject: Subject, support: Support, confidence: Confidence) -
     actions = tuple(action for action in needed_actions(observation) if action != BEARER_ACTION)
     principal = subject.case.principal or key_principal(subject.case)
     resource = call_resource(observation, subject.case, principal)
+    # A call that passed with the same key shows that the key may be used.
+    in_doubt = subject.bearer and not any(
+        other.answered is Answered.RESULT and other.exchange.auth is Auth.BEARER for other in subject.readings
+    )
     bearer = (
         f" A call with a key needs {BEARER_ACTION} on * as well, and the answer does not tell which is missing."
-        if subject.bearer
+        if in_doubt
         else ""
     )
     exists = any("without a credential" in item.source or item.source == "other calls" for item in support)
@@ -102,7 +145,7 @@ def _hidden_action(subject: Subject, support: Support, confidence: Confidence) -
         )
         + bearer,
         remedy=f"Allow {spoken(actions) or 'the action of the call'} on {resource or 'the project'} to the principal"
-        + (f", and {BEARER_ACTION} on *." if subject.bearer else "."),
+        + (f", and {BEARER_ACTION} on *." if in_doubt else "."),
         effect="implicit",
         actions=actions,
         resource=resource,

@@ -16,18 +16,27 @@ from typing import Final
 from mantle_iam.diagnose.case import Answer, Case, Outcome, Report
 from mantle_iam.diagnose.classify import Reading, classify
 from mantle_iam.diagnose.compose import heard, make, merge
-from mantle_iam.diagnose.conclusions import READ_POLICIES, conclude, nothing, undecided
+from mantle_iam.diagnose.conclusions import (
+    READ_POLICIES,
+    conclude,
+    nothing,
+    same_for_everybody,
+    undecided,
+    unread_layer,
+)
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.hypotheses import COST_ORDER, HYPOTHESES, Hypothesis, Prediction
 from mantle_iam.diagnose.observation import FREE_INFERENCE, Answered
-from mantle_iam.diagnose.reproduction import HIDING, judge, passes, reproduced, with_policies
+from mantle_iam.diagnose.reproduction import HIDING, judge, passes, reproduced, unread_layers, with_policies
 from mantle_iam.diagnose.rules.model import model_ids
 from mantle_iam.diagnose.rules.offline import offline
+from mantle_iam.diagnose.rules.policies import Judged
 from mantle_iam.diagnose.subject import Subject, applicable, comparable
 from mantle_iam.mantle.exchange import Probe
 from mantle_iam.mantle.models import read_model_id
 from mantle_iam.mantle.operations import Source
 
+_CONTROLS: Final = frozenset((Probe.BARE, Probe.JUNK))
 _AUTHENTICATED: Final = frozenset(
     (Answered.RESULT, Answered.AFTER_AUTHORIZATION, Answered.DENIED, Answered.UNAVAILABLE_TO_ACCOUNT)
 )
@@ -99,7 +108,9 @@ def diagnose(case: Case, available: frozenset[Probe] = frozenset()) -> Report:
             hidden.add(reading.index)
     found.extend(_offline(case, readings))
     found = _settled(found)
-    found.extend(_allowed(readings))
+    if not any(reading.exchange.probe in _CONTROLS and reading.exchange.status == 200 for reading in readings):
+        # What answers everybody has not let this credential in.
+        found.extend(_allowed(readings))
     diagnoses = merge(found) or (nothing(not case.exchanges),)
     return Report(
         diagnoses=diagnoses,
@@ -114,6 +125,9 @@ def diagnose(case: Case, available: frozenset[Probe] = frozenset()) -> Report:
 def _resolve(subject: Subject, available: frozenset[Probe]) -> _Resolution:
     """Strike out, conclude, and say what would split the rest."""
     judged = judge(subject)
+    deaf = _same_for_everybody(subject)
+    if deaf is not None:
+        return _Resolution((deaf,))
     standings = [
         _stand(hypothesis, source, subject)
         for hypothesis in HYPOTHESES
@@ -131,6 +145,9 @@ def _resolve(subject: Subject, available: frozenset[Probe]) -> _Resolution:
             else standing
             for standing in standings
         ]
+    unseen = None if nowhere else _by_unread_layer(subject, judged, standings)
+    if unseen is not None:
+        return _Resolution((unseen,), hidden_denial=True)
     own = tuple(with_policies(entry, judged) for entry in subject.reading.diagnoses)
     remaining = [standing for standing in standings if not standing.struck]
     if not remaining:
@@ -156,6 +173,31 @@ def _resolve(subject: Subject, available: frozenset[Probe]) -> _Resolution:
         conclude(standing.hypothesis, subject, standing.evidence, Confidence.INCONCLUSIVE) for standing in remaining
     )
     return _Resolution((lead, *candidates), probes)
+
+
+def _by_unread_layer(subject: Subject, judged: tuple[Judged, ...], standings: list[_Standing]) -> Diagnosis | None:
+    """A refusal without words where everything that was read allows the call, and a layer was not read."""
+    layers = unread_layers(judged) if subject.answered in HIDING else ()
+    exists = next(
+        (entry for entry in standings if entry.hypothesis.hidden and (entry.confirmed or entry.supported)), None
+    )
+    if not layers or (exists is None and subject.answered is Answered.BARE_404):
+        return None
+    return unread_layer(subject, layers, exists.evidence if exists else ())
+
+
+def _same_for_everybody(subject: Subject) -> Diagnosis | None:
+    """An answer without words that comes with and without a credential alike says nothing about this one."""
+    mine = subject.reading.exchange
+    alike = [
+        other
+        for other in subject.readings
+        if other.exchange.probe in _CONTROLS
+        and (other.exchange.url, other.exchange.status, other.exchange.body) == (mine.url, mine.status, mine.body)
+    ]
+    if subject.answered is not Answered.HIDDEN or not any(other.exchange.probe is Probe.BARE for other in alike):
+        return None
+    return same_for_everybody(subject, tuple(heard(other.observation) for other in alike))
 
 
 def _concluded(

@@ -238,4 +238,4 @@ def _searched(exchange: Exchange, error: ErrorBody) -> str:
 
 def _may_deny(text: str) -> bool:
     lowered = text.lower()
-    return "authorized" in lowered or "authorised" in lowered or "explicit deny" in lowered
+    return any(word in lowered for word in ("authorized", "authorised", "explicit deny", "permission", "allows the"))

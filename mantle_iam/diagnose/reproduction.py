@@ -14,7 +14,7 @@ from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.observation import Answered
 from mantle_iam.diagnose.rules import policies as computed
 from mantle_iam.diagnose.subject import Subject
-from mantle_iam.iam.request import Decision
+from mantle_iam.iam.request import Decision, PolicyType
 
 HIDING = frozenset((Answered.BARE_404, Answered.HIDDEN))
 """Answers that hide what was refused."""
@@ -38,6 +38,16 @@ def _other_principal(diagnosis: Diagnosis) -> bool:
 def passes(judged: tuple[computed.Judged, ...]) -> bool:
     """Whether the policies allow all of it."""
     return bool(judged) and all(entry.result.decision is Decision.ALLOWED for entry in judged)
+
+
+def unread_layers(judged: tuple[computed.Judged, ...]) -> tuple[PolicyType, ...]:
+    """The layers on which it hangs, where all that could be read allows the call and no context key is in doubt."""
+    if not judged or any(entry.refused for entry in judged):
+        return ()
+    names = computed.pending(judged)
+    layers = tuple(layer for layer in PolicyType if layer.value in names)
+    # An unread identity policy may simply not allow it: that is the everyday case, not this one.
+    return layers if len(layers) == len(names) and PolicyType.IDENTITY not in layers else ()
 
 
 def reproduced(subject: Subject, judged: tuple[computed.Judged, ...]) -> tuple[Diagnosis, ...] | None:

@@ -6,14 +6,23 @@ Knows no purpose and no document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
+from mantle_iam.errors import InputError
 from mantle_iam.generate.patterns import has_wildcard
 from mantle_iam.iam.action import Action
 from mantle_iam.mantle import catalog
-from mantle_iam.mantle.operations import AuthMethod, Permission, bearer_permission, permissions_for_action
-from mantle_iam.mantle.overlay import BEARER_ACTION, CALL_CONDITIONS, SERVICE
+from mantle_iam.mantle.operations import (
+    AuthMethod,
+    Permission,
+    bearer_permission,
+    operations,
+    permissions_for_action,
+    takes_any_project,
+)
+from mantle_iam.mantle.overlay import BEARER_ACTION, CALL_CONDITIONS, RUNTIME, RUNTIME_BEARER_ACTION, SERVICE
 from mantle_iam.mantle.scope import Scope
 
 ASKED: Final = "asked for by name"
@@ -39,14 +48,39 @@ def permissions_for_actions(actions: tuple[str, ...], auth: AuthMethod, scope: S
     permissions: list[Permission] = []
     notes: list[str] = []
     for text in actions:
-        action = Action.parse(text)
+        action = _parsed(text)
         for name in _expanded(action, notes):
             permissions.extend(_permissions(name, scope, notes))
-    of_service = any(p.action.partition(":")[0].lower() == SERVICE for p in permissions)
-    has_bearer = any(p.action == BEARER_ACTION for p in permissions)
-    if auth.is_bearer and of_service and not has_bearer:
+    asked = {permission.action for permission in permissions}
+    services = {action.partition(":")[0].lower() for action in asked}
+    notes.extend(_companions(asked))
+    if auth.is_bearer and SERVICE in services and BEARER_ACTION not in asked:
         permissions.append(bearer_permission())
+    if auth.is_bearer and RUNTIME in services and RUNTIME_BEARER_ACTION not in asked:
+        permissions.append(replace(bearer_permission(), action=RUNTIME_BEARER_ACTION))
     return AskedActions(tuple(dict.fromkeys(permissions)), tuple(dict.fromkeys(notes)))
+
+
+def _parsed(text: str) -> Action:
+    """``text`` as an action that IAM can store: letters, digits, ``-``, ``_`` and wildcards."""
+    action = Action.parse(text)
+    for part in (action.service, action.name):
+        if not all(c.isascii() and (c.isalnum() or c in "-_*?") for c in part):
+            raise InputError(
+                f"`{text}` is not an action", help="an action reads service:Name, as in bedrock-mantle:ListModels"
+            )
+    return action
+
+
+def _companions(asked: set[str]) -> Iterator[str]:
+    """What calls named after the actions always need besides and nobody asked for; refusals name it only later."""
+    folded = {action.lower() for action in asked}
+    for operation in operations():
+        if operation.action.lower() not in folded:
+            continue
+        for need in operation.actions:
+            if need.when is None and need.action.lower() not in folded:
+                yield f"{operation.method} {operation.path} needs {need.action} as well: add --action {need.action}"
 
 
 def _expanded(action: Action, notes: list[str]) -> tuple[str, ...]:
@@ -59,9 +93,8 @@ def _expanded(action: Action, notes: list[str]) -> tuple[str, ...]:
     if not names:
         notes.append(f"{action} matches no action in the data of {catalog.catalog_date()}; written as it is")
         return (str(action),)
-    notes.append(
-        f"{action} was written as the {len(names)} actions that it matches in the data of {catalog.catalog_date()}"
-    )
+    many = f"{len(names)} actions" if len(names) > 1 else "1 action"
+    notes.append(f"{action} was written as the {many} that it matches in the data of {catalog.catalog_date()}")
     return names
 
 
@@ -76,6 +109,8 @@ def _permissions(name: str, scope: Scope, notes: list[str]) -> tuple[Permission,
         )
     elif info.preview:
         notes.append(f"{info.name} is a preview action that the Service Authorization Reference does not list yet")
+    if scope.projects and takes_any_project(name):
+        notes.append(f"{name} is granted on every project: no single project's ARN was seen to cover it")
     if service in _SCOPED_SERVICES:
         return permissions_for_action(name, scope, because=ASKED)
     full = info.name if info else name

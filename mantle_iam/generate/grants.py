@@ -163,7 +163,8 @@ def _implied(condition: Condition, given: Conditions) -> bool:
             continue
         if other.values == condition.values and wide.base == narrow.base:
             return True
-        if not wide.alternatives:
+        # Also of ForAllValues: who sends only what the shorter list has, sends only what the longer list has.
+        if wide.base not in _ALTERNATIVES:
             continue
         if all(any(_value_covers(wide, v, narrow, w) for v in condition.values) for w in other.values):
             return True

@@ -11,11 +11,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from mantle_iam.errors import InputError
+from mantle_iam.mantle.models import known_model
 from mantle_iam.mantle.operations import (
     AuthMethod,
     Operation,
     Permission,
     When,
+    bearer_permission,
     conditional_permissions,
     operation_named,
     operations,
@@ -83,6 +85,11 @@ _FILES = (
     Call("get-file", "Files API: look up and download", DOC, SAMPLES),
 )
 
+_WEB_SEARCH = (
+    "the web_search tool of the Responses API needs more: --action bedrock-websearch:InvokeSearch "
+    "--action bedrock-websearch:InvokeFetch"
+)
+
 # In the order of the help: from the plain purposes to the clients.
 PURPOSES: Final[tuple[Purpose, ...]] = (
     Purpose("models", "List and look up models.", (_LIST_MODELS, _GET_MODEL)),
@@ -102,6 +109,7 @@ PURPOSES: Final[tuple[Purpose, ...]] = (
             Call("cancel-response", "to stop a background response", DOC, RESPONSES_API),
             Call("delete-response", "to delete a stored response", DOC, RESPONSES_API),
         ),
+        notes=(_WEB_SEARCH,),
     ),
     Purpose(
         "messages",
@@ -177,6 +185,7 @@ PURPOSES: Final[tuple[Purpose, ...]] = (
             _LIST_MODELS,
             _GET_MODEL,
         ),
+        notes=(_WEB_SEARCH,),
     ),
     Purpose(
         "strands",
@@ -255,9 +264,12 @@ def permissions_for(
     """
     if marketplace is None:
         marketplace = bool(needs_marketplace(purpose, scope))
-    found: list[Permission] = []
+    # Once for all calls, so that the reason is not told for each.
+    found = [bearer_permission()] if auth.is_bearer else []
     for operation, call in operations_of(purpose):
-        found.extend(_with_reason(permission, call) for permission in required_permissions(operation, auth, scope))
+        found.extend(
+            _with_reason(permission, call) for permission in required_permissions(operation, AuthMethod.SIGV4, scope)
+        )
         wanted = {*call.circumstances, *([When.MARKETPLACE] if marketplace else [])}
         # A scope without models leaves Marketplace in; whether it is wanted has been decided above.
         found.extend(
@@ -270,7 +282,27 @@ def permissions_for(
 
 def _with_reason(permission: Permission, call: Call) -> Permission:
     """The permission, saying for what the call is made beside what the call needs."""
-    return replace(permission, because=f"{call.reason} ({permission.because})" if permission.because else call.reason)
+    # The permission's own source is that of the route; that the client makes the call may be known in another way.
+    reason = call.reason if call.source is DOC else f"{call.reason} [{call.source}]"
+    return replace(permission, because=f"{reason} ({permission.because})" if permission.because else reason)
+
+
+def unserved_models(purposes: tuple[Purpose, ...], models: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence for each model that is known to serve none of the inference APIs of ``purposes``."""
+    apis = tuple(
+        dict.fromkeys(
+            operation.api
+            for purpose in purposes
+            for operation, _ in operations_of(purpose)
+            if operation.api is not None and operation.billable
+        )
+    )
+    known = [known for model in models if (known := known_model(model)) is not None] if apis else []
+    return tuple(
+        f"model {model.id} serves {', '.join(model.apis)} and not {', '.join(apis)}: such a call fails whatever the policy"
+        for model in known
+        if not set(model.apis) & set(apis)
+    )
 
 
 def needs_marketplace(purpose: Purpose, scope: Scope) -> bool | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from mantle_iam.generate.grants import Grant, grant_covers, grants_of
 from mantle_iam.generate.witness import against, requests_for
 from mantle_iam.iam.evaluation import evaluate
-from mantle_iam.iam.policy import PolicyDocument, Statement
+from mantle_iam.iam.policy import Effect, PolicyDocument, Statement
 from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet
 from mantle_iam.mantle.operations import Permission
 
@@ -129,7 +129,10 @@ def _excess(document: PolicyDocument, permissions: tuple[Permission, ...]) -> tu
             asked.setdefault(grant.action.lower(), []).append(grant)
     everything = [grant for grants in asked.values() for grant in grants]
     excess: list[str] = []
-    for statement in document.statements:
+    for index, statement in enumerate(document.statements):
+        # Whatever is left out of a list is granted, and no wish asks for that.
+        if statement.effect is Effect.ALLOW and (statement.not_actions or statement.not_resources):
+            excess.append(f"everything but a list, in statement {statement.sid or index}")
         for action in statement.actions:
             for resource in statement.resources:
                 for given in grants_of(Permission(action, resource, statement.conditions)):

@@ -7,11 +7,19 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/projects.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mantle_iam.errors import InputError
+from mantle_iam.generate.patterns import has_wildcard
 from mantle_iam.iam.arn import Arn
-from mantle_iam.mantle.endpoint import Standing, is_region_name, known_region, known_regions, nearest_region
+from mantle_iam.mantle.endpoint import (
+    Standing,
+    is_region_name,
+    known_region,
+    known_regions,
+    nearest_region,
+    partition_of,
+)
 from mantle_iam.mantle.models import known_model, read_model_id
 from mantle_iam.mantle.scope import Scope
 
@@ -40,16 +48,31 @@ def checked_scope(
         InputError: an account, region, project or model that nothing can match.
     """
     notes: list[str] = []
+    where = tuple(dict.fromkeys(_region(region, notes) for region in regions))
+    named = tuple(dict.fromkeys(_project(project, account, where, notes) for project in projects))
+    _note_regions_without_project(where, named, notes)
     return CheckedScope(
         Scope(
             partition=partition,
             account=_account(account),
-            regions=tuple(dict.fromkeys(_region(region, notes) for region in regions)),
-            projects=tuple(dict.fromkeys(_project(project, account, notes) for project in projects)),
+            regions=where,
+            projects=named,
             models=tuple(dict.fromkeys(_model(model, notes) for model in models)),
         ),
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _note_regions_without_project(regions: tuple[str, ...], projects: tuple[str, ...], notes: list[str]) -> None:
+    """An ARN names its own region; where all projects are ARNs, the other regions that were asked for get nothing."""
+    arns = [arn for project in projects if (arn := Arn.try_parse(project)) is not None]
+    if projects and len(arns) == len(projects):
+        served = {arn.region for arn in arns}
+        notes.extend(
+            f"no project in {region} is named, so the policy grants nothing there: add its ARN, or give the project's id"
+            for region in regions
+            if region not in served
+        )
 
 
 def _account(text: str | None) -> str | None:
@@ -78,18 +101,22 @@ def _region(text: str, notes: list[str]) -> str:
     return region
 
 
-def _project(text: str, account: str | None, notes: list[str]) -> str:
+def _project(text: str, account: str | None, regions: tuple[str, ...], notes: list[str]) -> str:
     project = text.strip()
     if project.startswith("arn:"):
-        arn = Arn.parse(project)
-        if arn.service != SERVICE or not arn.resource.startswith("project/"):
-            raise InputError(
-                f"`{text}` is not the ARN of a Mantle project",
-                help="it reads arn:aws:bedrock-mantle:REGION:ACCOUNT:project/ID",
-            )
-        if account is not None and arn.account not in (_account(account), "*"):
+        arn, own = _project_arn(project), _account(account)
+        if own is not None and arn.account not in (own, "*"):
             raise InputError(f"the project `{text}` is not in account `{account}`")
-        return project
+        if regions and has_wildcard(arn.region):
+            raise InputError(
+                f"the project `{text}` names its regions by itself", help="leave --region out, or give the project's id"
+            )
+        if regions and arn.region not in regions:
+            raise InputError(
+                f"the project `{text}` is not in the regions asked for",
+                help=f"leave --region out, or give --region {arn.region}",
+            )
+        return project if own is None else str(replace(arn, account=own))
     identifier = project.removeprefix("project/")
     if not identifier or not all(c.isascii() and (c.isalnum() or c in "_-*?") for c in identifier):
         raise InputError(
@@ -98,6 +125,36 @@ def _project(text: str, account: str | None, notes: list[str]) -> str:
     if identifier != "default" and not identifier.startswith("proj_") and "*" not in identifier:
         notes.append(f"`{identifier}` does not look like a project id (proj_… or default); names are not ids")
     return identifier
+
+
+def _project_arn(text: str) -> Arn:
+    """The ARN of a project, or a pattern of such ARNs, that can match something."""
+    arn = Arn.parse(text)
+    wrong = InputError(
+        f"`{text}` is not the ARN of a Mantle project",
+        help="it reads arn:aws:bedrock-mantle:REGION:ACCOUNT:project/ID, with a region such as us-east-1 and an account "
+        "of twelve digits",
+    )
+    identifier = arn.resource.removeprefix("project/")
+    if arn.service != SERVICE or identifier in ("", arn.resource) or not _is_id_pattern(identifier):
+        raise wrong
+    if not has_wildcard(arn.account) and not (len(arn.account) == 12 and arn.account.isdigit()):
+        raise wrong
+    if has_wildcard(arn.region) or has_wildcard(arn.partition):
+        return arn
+    if not is_region_name(arn.region):
+        raise wrong
+    if arn.partition != partition_of(arn.region):
+        raise InputError(
+            f"the partition of `{text}` is not that of its region",
+            help=f"ARNs in {arn.region} begin with arn:{partition_of(arn.region)}:",
+        )
+    return arn
+
+
+def _is_id_pattern(text: str) -> bool:
+    """Whether ``text`` holds only what ids, wildcards and policy variables (``${aws:PrincipalTag/project}``) are made of."""
+    return all(c.isascii() and (c.isalnum() or c in "_-*?${}:/=.@+,") for c in text)
 
 
 def _model(text: str, notes: list[str]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mantle_iam.iam import values
-from mantle_iam.iam.kleene import Truth
+from mantle_iam.iam.kleene import Truth, all_of, any_of
 from mantle_iam.iam.matching import ArnPattern, Glob, Token, Variable, expand, parse_variables, split_arn
 from mantle_iam.iam.policy import Condition
 
@@ -44,6 +44,8 @@ class Operator:
     compile: Callable[[list[Token]], Test | None]
     negated: bool = False
     variables: bool = False
+    wellformed: Callable[[str], object | None] | None = None
+    """``None`` for a request value that meets neither this operator nor its negation."""
 
 
 def _literal(tokens: Iterable[Token]) -> str:
@@ -139,11 +141,11 @@ OPERATORS: tuple[Operator, ...] = (
     # Exact base64 text: `YR==` and `YQ==` are the same byte and not equal (recorded).
     Operator("BinaryEquals", _string_equals),
     Operator("IpAddress", _ip_address),
-    Operator("NotIpAddress", _ip_address, negated=True),
+    Operator("NotIpAddress", _ip_address, negated=True, wellformed=values.read_address),
     Operator("ArnEquals", _arn_like, variables=True),
-    Operator("ArnNotEquals", _arn_like, negated=True, variables=True),
+    Operator("ArnNotEquals", _arn_like, negated=True, variables=True, wellformed=values.read_arn),
     Operator("ArnLike", _arn_like, variables=True),
-    Operator("ArnNotLike", _arn_like, negated=True, variables=True),
+    Operator("ArnNotLike", _arn_like, negated=True, variables=True, wellformed=values.read_arn),
 )
 _BY_NAME = {row.name.lower(): row for row in OPERATORS}
 
@@ -227,27 +229,21 @@ class CompiledCondition:
             if isinstance(actual, tuple):
                 # A multi-valued key never matches without a set operator, nor does the negated form (recorded).
                 return False
-            tests = self._tests(row, context)
-            if not isinstance(tests, frozenset):
-                return _matches(row, tests, actual)
-            # One value that matches decides, whatever the unknown variable in another would be.
-            settled = _matches(row, self._fixed, actual)
-            return settled if settled is not row.negated else tests
+            if not self._templates:
+                return _matches(row, self._fixed, actual)
+            return _meets(row, *self._tests(row, context), actual)
         members = (actual,) if isinstance(actual, str) else actual
         if form.qualifier == FOR_ALL_VALUES:
             # True for "a null dataset, such as an empty string".
             if not members or actual == "":
                 return True
-            tests = self._tests(row, context)
-            return tests if isinstance(tests, frozenset) else all(_matches(row, tests, member) for member in members)
-        if not members:
-            return False
-        tests = self._tests(row, context)
-        return tests if isinstance(tests, frozenset) else any(_matches(row, tests, member) for member in members)
+            tests, unknown = self._tests(row, context)
+            return all_of(_meets(row, tests, unknown, member) for member in members)
+        tests, unknown = self._tests(row, context)
+        return any_of(_meets(row, tests, unknown, member) for member in members)
 
-    def _tests(self, row: Operator, context: Context) -> tuple[Test, ...] | frozenset[str]:
-        if not self._templates:
-            return self._fixed
+    def _tests(self, row: Operator, context: Context) -> tuple[tuple[Test, ...], frozenset[str]]:
+        """What the policy values ask, and the unknown keys in those of which it cannot be said yet."""
         tests = list(self._fixed)
         unknown: frozenset[str] = frozenset()
 
@@ -263,13 +259,21 @@ class CompiledCondition:
                 # A variable without a value equals nothing: the value drops out, and a negated operator matches.
                 # So does a text that is no ARN once expanded: it must not disarm a Deny (recorded).
                 tests.append(test)
-        return unknown or tuple(tests)
+        return tuple(tests), unknown
+
+
+def _meets(row: Operator, tests: tuple[Test, ...], unknown: frozenset[str], actual: str) -> Truth:
+    """One value that matches decides, whatever the unknown variable in another would be."""
+    settled = _matches(row, tests, actual)
+    return settled if not unknown or settled is not row.negated else unknown
 
 
 def _matches(row: Operator, tests: tuple[Test, ...], actual: str) -> bool:
     """Several policy values are alternatives; a negated operator asks that none of them matches."""
     if not row.negated:
         return any(test(actual) for test in tests)
+    if not tests:
+        return row.wellformed is None or row.wellformed(actual) is not None
     for test in tests:
         outcome = test(actual)
         if outcome is None or outcome:

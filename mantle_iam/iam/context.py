@@ -70,6 +70,12 @@ class RequestContext:
         self.missing: dict[str, str] = {}
         """Keys that were asked for and are absent: lower case to the policy's spelling."""
 
+    def given(self, key: str) -> Found:
+        """What the request says of the lower-case ``key``, without deriving it or counting it as missing."""
+        if key in self._given:
+            return self._given[key]
+        return frozenset({self._unknown[key]}) if key in self._unknown else None
+
     def get(self, key: str, asked_as: str) -> Found:
         """The value of the lower-case ``key``; ``None`` when absent; the names on which it hangs when unknown."""
         value: Found = self._given.get(key)

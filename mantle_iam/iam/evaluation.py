@@ -22,7 +22,7 @@ from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.compiled import Candidate, CompiledStatement, Level, Plan, compile_set
 from mantle_iam.iam.context import RequestContext
 from mantle_iam.iam.kleene import Truth, all_of, any_of
-from mantle_iam.iam.principals import Caller, CallerKind, Grant, grant_of, read_caller
+from mantle_iam.iam.principals import Caller, CallerKind, Grant, excepts, grant_of, is_account, read_caller
 from mantle_iam.iam.request import (
     AuthorizationRequest,
     Decision,
@@ -88,9 +88,9 @@ class SingleEvaluation:
         self.resource_account = owner
         self.same_account = caller.account is None or owner is None or owner == caller.account
         self.context = RequestContext(request.context, request.unknown_context, caller, plan.service, owner)
-        self.management_account = request.management_account or _text(
-            request.context.get("aws:PrincipalOrgMasterAccountId")
-        )
+        management = request.management_account or self.context.given("aws:principalorgmasteraccountid")
+        self.management_account = management if isinstance(management, str) else None
+        self.management_unknown = management if isinstance(management, frozenset) else None
         self.undecided: list[StatementRef] = []
 
     def run(self) -> EvaluationResult:
@@ -132,7 +132,7 @@ class SingleEvaluation:
         )
         if exempt:
             return _OPEN_RCP
-        return self._stack(PolicyType.RCP, self.plan.rcp)._replace(allow=True)
+        return self._unless_management(self._stack(PolicyType.RCP, self.plan.rcp)._replace(allow=True))
 
     def _service_control(self) -> Layer:
         """SCPs of the principal's account: every level from root to account has to allow."""
@@ -141,7 +141,20 @@ class SingleEvaluation:
             or self.caller.service_linked
             or (self.management_account is not None and self.caller.account == self.management_account)
         )
-        return _OPEN_SCP if exempt else self._stack(PolicyType.SCP, self.plan.scp)
+        return _OPEN_SCP if exempt else self._unless_management(self._stack(PolicyType.SCP, self.plan.scp))
+
+    def _unless_management(self, layer: Layer) -> Layer:
+        """The layer, or none of it: which of the two, when it is not known what the management account is."""
+        unknown = self.management_unknown
+        if unknown is None or (layer.deny is False and layer.allow is True):
+            return layer
+        self.undecided.extend(layer.denied_by)
+        deny, allow = any_of((layer.deny, unknown)), all_of((layer.allow, unknown))
+        return layer._replace(
+            deny=False if layer.deny is False else unknown if deny is True else deny,
+            allow=True if layer.allow is True else unknown if allow is False else allow,
+            denied_by=(),
+        )
 
     def _stack(self, kind: PolicyType, levels: tuple[Level, ...] | None) -> Layer:
         layer = _OPEN_SCP if kind is PolicyType.SCP else _OPEN_RCP
@@ -320,7 +333,7 @@ class SingleEvaluation:
             return grant_of(source.principals, self.caller) is not Grant.NONE
         if source.not_principals is None:
             return False
-        listed = grant_of(source.not_principals, self.caller) is not Grant.NONE
+        listed = excepts(source.not_principals, self.caller)
         if not listed or not statement.deny or self.caller.kind in (*_NO_ACCOUNT_POLICIES, CallerKind.ROOT):
             return not listed
         # "will always deny any IAM principal that has a permissions boundary policy attached, regardless of the values"
@@ -371,10 +384,6 @@ def _unique(items: Iterable[_Item]) -> tuple[_Item, ...]:
 
 @lru_cache(maxsize=4096)
 def account_of(resource: str) -> str | None:
-    """The account in a resource ARN, where it holds one."""
+    """The account in a resource ARN, where it holds one; neither the ``aws`` of AWS's own policies nor a wildcard is."""
     arn = Arn.try_parse(resource)
-    return arn.account or None if arn is not None else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return arn.account if arn is not None and is_account(arn.account) else None

@@ -86,12 +86,12 @@ def read_caller(principal: str, issuer: str | None = None) -> Caller:
     text = principal.strip()
     if text == "*":
         return Caller(CallerKind.ANONYMOUS, "*")
-    if _is_account(text):
+    if is_account(text):
         return Caller(CallerKind.ROOT, f"arn:aws:iam::{text}:root", text)
     arn = Arn.try_parse(text)
     if arn is None and text.endswith((".amazonaws.com", ".amazonaws.com.cn")) and "/" not in text:
         return Caller(CallerKind.SERVICE, text, name=text)
-    if arn is not None and _is_account(arn.account):
+    if arn is not None and is_account(arn.account):
         kind, _, rest = arn.resource.partition("/")
         if arn.service == "iam" and arn.resource == "root":
             return Caller(CallerKind.ROOT, text, arn.account, partition=arn.partition)
@@ -117,7 +117,8 @@ def is_principal(text: str) -> bool:
     return True
 
 
-def _is_account(text: str) -> bool:
+def is_account(text: str) -> bool:
+    """Whether it is an account id: twelve digits."""
     return len(text) == 12 and text.isascii() and text.isdigit()
 
 
@@ -153,6 +154,23 @@ def _aws_grant(identifier: str, caller: Caller) -> Grant:
     if arn is not None and arn.service == "iam" and arn.account == caller.account and arn.resource == "root":
         return Grant.ACCOUNT
     return Grant.NONE
+
+
+def excepts(principals: Principals, caller: Caller) -> bool:
+    """Whether a ``NotPrincipal`` element leaves ``caller`` out.
+
+    Beside a principal its role and account have to be listed as well, "otherwise, the policy might deny access to the entire
+    account"; they do not except anybody else then: of a user and his account "all principals except the user" are denied.
+    Source: .../reference_policies_elements_notprincipal.html
+    """
+    grant = grant_of(principals, caller)
+    listed = {identifier for kind, identifiers in principals.by_type if kind == "AWS" for identifier in identifiers}
+    if grant in (Grant.NONE, Grant.DIRECT) or caller.kind is CallerKind.ROOT or caller.arn in listed:
+        return grant is not Grant.NONE
+    others = [arn for arn in map(Arn.try_parse, listed) if arn is not None and arn.account == caller.account]
+    if grant is Grant.LIMITED:
+        return not any(arn.service == "sts" and arn.resource.split("/")[1:2] == [caller.name] for arn in others)
+    return all(arn.resource == "root" for arn in others)
 
 
 def _names_role(identifier: str, caller: Caller) -> bool:

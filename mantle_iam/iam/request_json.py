@@ -84,8 +84,8 @@ def _question(value: Mapping[str, Any]) -> Question:
     resource = value.get("resource", "*")
     request = AuthorizationRequest(
         principal=_text(value, "principal"),
-        action=_text(value, "action"),
-        resources=(resource,) if _is_text(resource) else _resources(resource),
+        action=_action(value),
+        resources=_resources([resource] if isinstance(resource, str) else resource),
         resource_account=_optional(value, "resource_account"),
         context=_context(value),
         unknown_context=frozenset(_names(unknown, "context")),
@@ -158,6 +158,10 @@ def _context(value: Mapping[str, Any]) -> dict[str, ContextValue | None]:
     if not isinstance(context, Mapping):
         _refuse("`context` is an object")
     _once(context, "context")
+    spellings: dict[str, str] = {}
+    for key in context:
+        if spellings.setdefault(key.lower(), key) != key:
+            _refuse(f"`context.{key}` is `{spellings[key.lower()]}` once more: keys do not mind their case")
     return {str(key): None if item is None else _context_value(key, item) for key, item in context.items()}
 
 
@@ -175,8 +179,15 @@ def _scalar(key: str, value: Any) -> str:
     return _refuse(f"`context.{key}` is a string, a number, a boolean or a list of them")
 
 
+def _action(owner: Mapping[str, Any]) -> str:
+    action = _text(owner, "action")
+    if "*" in action or "?" in action:
+        _refuse(f"`{action}` is a pattern, and one action is asked for")
+    return action
+
+
 def _resources(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(map(_is_text, value)):
+    if not isinstance(value, list | tuple) or not value or not all(_is_text(item) and item for item in value):
         _refuse("`resource` is an ARN, `*` or a list of ARNs")
     return tuple(value)
 
@@ -195,7 +206,7 @@ def _mapping(owner: Mapping[str, Any], name: str, known: tuple[str, ...]) -> Map
 
 
 def _names(owner: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = owner.get(name, [])
+    value = [] if owner.get(name) is None else owner[name]
     if not isinstance(value, list | tuple) or not all(map(_is_text, value)):
         _refuse(f"`unknown.{name}` is a list of strings")
     return tuple(value)

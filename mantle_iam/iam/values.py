@@ -34,7 +34,7 @@ def read_date(text: str) -> int | None:
     text = text.strip()
     match = _DATE.fullmatch(text)
     if match is None:
-        return int(Decimal(text) * 1000) if _EPOCH.fullmatch(text) else None
+        return _epoch_milliseconds(text) if _EPOCH.fullmatch(text) else None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         whole = datetime(
@@ -47,6 +47,12 @@ def read_date(text: str) -> int | None:
         offset = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
         seconds += -offset if zone[0] == "+" else offset
     return seconds * 1000 + int(((fraction or "0") + "00")[:3])
+
+
+def _epoch_milliseconds(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    milliseconds = abs(int(whole)) * 1000 + int(f"{fraction[:3]:0<3}")
+    return -milliseconds if text.startswith("-") else milliseconds
 
 
 class Network(NamedTuple):

@@ -148,8 +148,12 @@ def resource_arns(action: str, scope: Scope) -> tuple[str, ...]:
     patterns = resource_types(service)
     if service == SERVICE and info.preview:
         patterns = {"project": resource_types(SERVICE)["project"]}
+    uses = info.resource_types
+    if service == SERVICE and scope.projects and not any(use.required for use in uses):
+        # It works on a resource of any one of its types; whoever names projects means those.
+        uses = tuple(use for use in uses if use.name == "project") or uses
     found: set[str] = set()
-    for use in info.resource_types:
+    for use in uses:
         if use.name in patterns:
             found.update(_fill(patterns[use.name], use.name, scope))
     return tuple(sorted(found)) or ("*",)

@@ -57,7 +57,10 @@ _STARRED = "\x1e"
 
 _W = r"[ \x1e\x1f]{1,8}"
 _W0 = r"[ \x1e\x1f]{0,8}"
-_ANCHOR = rf"(?i)(?:\bnot|n't){_W}authori[sz]ed{_W}to{_W}perform\b"
+_ANCHOR = (
+    rf"(?i)(?:\bnot|n't){_W}authori[sz]ed{_W}to{_W}(?:perform\b|(?=access{_W}this{_W}resource\b))"
+    rf"|n't{_W}have{_W}permissions?{_W}to{_W}(?:call|perform)\b(?={_W}[a-z0-9-]{{1,63}}:[a-z])"
+)
 _ACTION = (
     rf"""(?i){_W0}:?{_W0}(?:the{_W}|this{_W})?(?:action:?{_W})?["'`]?"""
     rf"""((?:aws-)?[a-z][a-z0-9-]{{0,62}}:\x1f?(?:[a-z][a-z0-9]{{0,126}}\*?|\*)"""
@@ -72,6 +75,17 @@ _REASON = (
     rf"(?:{_W}(?:the{_W})?(?:[a-z0-9-]{{1,64}}:{_W0}[a-z0-9*]{{1,128}}{_W})?(?:action|operation|it|this)s?\b)?"
     rf"|(?:with|because{_W}of){_W}an{_W}explicit{_W}deny(?:{_W}in{_W}(?:an?|the){_W}(?P<explicit>(?:[a-z-]{{1,20}}{_W}){{0,3}}"
     rf"(?:polic(?:y|ies)|boundary)\b))?"
+)
+_FRAGMENT = rf"(?i)\b([a-z][a-z0-9-]{{1,62}}:[a-z][a-z0-9]{{1,126}})(?={_ON_RESOURCE[4:]})"
+"""What is left of a sentence whose beginning was cut off."""
+_PUT_TOGETHER = (
+    r"""(?<=[^\s"'`,:=({\[]) {0,2}["'`](?:[ ]{0,4}\+?[ ]{0,4}\\?[\r\n]{1,2}[ │|#*/]{0,200}+\+?|[ ]{0,4}\+)[ ]{0,4}"""
+    r"""[fbru]?["'`](?=[^"'`,:)\]};])"""
+)
+"""Between two strings that a program puts together: ``'a ' 'b'`` over two lines, ``"a " + "b"``."""
+_LAST_WORDS = (
+    rf"(?i)\bbecause{_W}no{_W}(?:[a-z-]{{1,20}}{_W}){{1,5}}?allows{_W}the{_W}"
+    rf"([a-z][a-z0-9-]{{1,62}}:[a-z][a-z0-9]{{1,126}}){_W}action\b"
 )
 _POLICY = (
     r"""[ \x1e\x1f]{0,4}:[ \x1e\x1f]{0,4}["'`]?(?:(?:\.{3}|…)/)?(arn:[^\s"'`<>(),;\x1e\x1f\\]{5,2048}|[A-Za-z0-9_+=,.@-]{1,256}"""
@@ -89,7 +103,9 @@ _BARE_PRINCIPAL = rf"((?:arn:[^\s\"'`\x1e\x1f]{{5,512}})|anonymous)[\"'`]?{_W}(?
 _VERB = rf"(?i){_W}(?:is|was|are|am|does|has)?{_W0}\Z"
 _FIRST_WORDS = (
     r"""(?:"([^"]{1,2048})"|'([^']{1,2048})'|`([^`]{1,2048})`|"""
-    r"""((?:(?:role|user|policy|group|instance[ -]profile)(?:[ ]path)?:?[ ])?[^\s"'`\x1e\x1f]{1,2048}))"""
+    r"""((?:(?:role|user|policy|group|instance[ -]profile)(?:[ ]path)?:?[ ])?"""
+    # An ARN that ends in a colon or slash goes on behind the break.
+    r"""[^\s"'`\x1e\x1f]{1,2048}(?:(?<=[:/])[\x1e\x1f][^\s"'`\x1e\x1f]{1,1024}){0,3}))"""
 )
 
 # Words of a layer -> the layer.  The first that occurs wins; `role trust policy` is the resource-based policy of a role.
@@ -121,14 +137,14 @@ def find_denials(text: str) -> tuple[Denial, ...]:
     Understood are sentences in JSON strings (also escaped more than once), in comments and frames, wrapped by terminals, with
     parts missing.  A sentence that names neither action nor principal nor layer nor an encoded message is left out.
     """
-    if "uthori" not in text:
+    if not any(word in text for word in ("uthori", "permission to", "explicit deny", "allows the")):
         return ()
     flat, broken = _flatten(text)
     found = _read_all(flat)
     if broken and not (found and all(denial.policy_type and denial.resource for denial in found)):
         # A terminal of fixed width breaks inside words, too.
         found = _better(found, _read_all(flat.replace(_BREAK, "").replace(_STARRED, "")))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found or _read_fragments(flat)))
 
 
 def _flatten(text: str) -> tuple[str, bool]:
@@ -156,6 +172,9 @@ def _flatten(text: str) -> tuple[str, bool]:
     text = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u201c", '"').replace("\u201d", '"')
     text = text.replace("\u00a0", " ").replace("\u200b", "").replace("\t", " ")
     broken = "\n" in text or "\r" in text
+    if broken or "+" in text:
+        # Strings that a program puts together: 'a ' 'b', "a " + "b".
+        text = _compiled(_PUT_TOGETHER).sub(_BREAK, text)
     if broken:
         text = _compiled(r"(?<![ │|])[ │|]*+\\?[\r\n]++(?:[ \r\n│|#*>]++(?://)?[ ]*+|//[ ]*+)?").sub(_break, text)
         text = _compiled(r"(?<=[A-Za-z]-)[\x1e\x1f](?=[a-z])").sub("", text)
@@ -182,6 +201,28 @@ def _read_all(flat: str) -> list[Denial]:
             found.setdefault(denial, denial)
         floor = end
     return list(found)
+
+
+def _read_fragments(flat: str) -> list[Denial]:
+    """Sentences whose beginning is missing: the action before ``on resource`` with a reason, or the reason alone."""
+    found: list[Denial] = []
+    if "explicit deny" not in flat and "allows" not in flat:
+        return found
+    for match in _compiled(_FRAGMENT).finditer(flat):
+        after = flat[match.end() : match.end() + _AHEAD]
+        resource, effect, policy_type, policy, end = _rest(after, 0)
+        if effect is not None:
+            found.append(
+                Denial(None, match[1], resource, effect, policy_type, policy, text=_one_line(match[1] + after[:end]))
+            )
+    if found:
+        return found
+    for match in _compiled(_LAST_WORDS).finditer(flat):
+        _, effect, policy_type, _, _ = _rest(flat[: match.end()], match.start())
+        if effect is not None and policy_type is not None:
+            found.append(Denial(None, match[1], None, effect, policy_type, text=_one_line(match[0])))
+    # Several different ones are a list of what such reasons look like.
+    return found if len(set(found)) == 1 else []
 
 
 def _read_one(before: str, anchor: str, after: str) -> Denial | None:
@@ -215,8 +256,8 @@ def _read_one(before: str, anchor: str, after: str) -> Denial | None:
 
 
 def _without_action(after: str) -> tuple[Literal["implicit", "explicit"], PolicyType, str | None, int] | None:
-    """The layer in a sentence that says ``this operation`` instead of the action, as EC2's do."""
-    if not _compiled(rf"{_W}this{_W}operation\b").match(after):
+    """The layer in a sentence that says ``this operation`` (EC2) or ``this resource`` (API Gateway) instead of the action."""
+    if not _compiled(rf"{_W}this{_W}operation\b|access{_W}this{_W}resource\b").match(after):
         return None
     _, effect, policy_type, policy, end = _rest(after, 0)
     return (effect, policy_type, policy, end) if effect is not None and policy_type is not None else None
@@ -275,6 +316,8 @@ def _resource(after: str, on: re.Match[str], reason: re.Match[str] | None) -> tu
         return ("*" if _STARRED in on[0] else None), on.end()
     name = next(group for group in token.groups() if group)
     bare = name if name == "*" else name.rstrip(".,;)]}>" if "<" not in name else ".,;)]}")
+    if bare.endswith(("/", ":")) and name.startswith(bare + "...") and len(bare) > 1:
+        bare += "..."
     return (_joined(bare) or None), token.end() - (len(name) - len(bare) if token[4] else 0)
 
 

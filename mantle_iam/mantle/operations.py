@@ -382,6 +382,7 @@ def permissions_for_action(action: str, scope: Scope, *, because: str = "") -> t
     An action that the catalogue does not have is granted on ``*``, since nothing narrower is known of it.
     """
     info = catalog.known_action(action)
+    where = replace(scope, projects=()) if takes_any_project(action) else scope
     return tuple(
         Permission(
             info.name if info else action,
@@ -391,8 +392,14 @@ def permissions_for_action(action: str, scope: Scope, *, because: str = "") -> t
             info.source if info else Source.INF,
             info.reference if info else "",
         )
-        for resource in catalog.resource_arns(action, scope)
+        for resource in catalog.resource_arns(action, where)
     )
+
+
+def takes_any_project(action: str) -> bool:
+    """Whether the call named after ``action`` lists projects or makes one, so that no single project's ARN covers it."""
+    folded = action.lower()
+    return any(operation.actions[0].any_project for operation in OPERATIONS if operation.action.lower() == folded)
 
 
 def _permissions(operation: Operation, need: RequiredAction, scope: Scope) -> tuple[Permission, ...]:

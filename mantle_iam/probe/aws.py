@@ -116,8 +116,12 @@ class AwsSession:
         """A boto3 client for ``iam``, ``sts`` or ``organizations`` with short time limits.
 
         It has the credentials of the chain also when a role is assumed: who may assume a role may rather read it than the role.
+
+        Raises:
+            InputError: the AWS configuration names an endpoint, or something else, that cannot be used.
         """
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         session = self._session()
         config = Config(
@@ -129,7 +133,10 @@ class AwsSession:
         )
         # IAM and Organizations are global; STS answers everywhere.
         region = session.region_name or "us-east-1"
-        return session.client(service, region_name=region, endpoint_url=self._endpoints.of(service), config=config)
+        try:
+            return session.client(service, region_name=region, endpoint_url=self._endpoints.of(service), config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise InputError(f"the AWS configuration cannot be used: {_sentence(error)}") from None
 
     def _session(self) -> Session:
         with self._lock:

@@ -6,6 +6,7 @@ are honoured, an answer is read up to a bound of bytes and up to a bound of seco
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -35,6 +36,8 @@ MAX_BODY_BYTES = 1024 * 1024
 """A model list is a few ten thousand bytes; what is longer is cut, and said to be."""
 CONNECT_SECONDS = 5.0
 """A host that takes longer to accept a connection is not reachable in any sense that matters to an application."""
+
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _CHARSETS = frozenset({"utf-8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252", "utf-16"})
 
@@ -180,12 +183,7 @@ class Sender:
     def _client(self) -> httpx.Client:
         client: httpx.Client | None = getattr(self._local, "client", None)
         if client is None:
-            import httpx
-
-            with self._lock:
-                if self._context is None:
-                    self._context = httpx.create_ssl_context()
-            client = httpx.Client(verify=self._context, limits=httpx.Limits(max_connections=1))
+            client = self._new_client()
             self._local.client = client
             with self._lock:
                 self._clients.append(client)
@@ -193,6 +191,24 @@ class Sender:
         # An answer's cookies are not ours to keep; `httpx.Request` is built without them, and here they go.
         client.cookies.clear()
         return client
+
+    def _new_client(self) -> httpx.Client:
+        """Raises ``_SettingsError`` where the environment names certificates or a proxy that cannot be used."""
+        import httpx
+
+        with self._lock:
+            if self._context is None:
+                try:
+                    self._context = httpx.create_ssl_context()
+                except OSError as error:
+                    names = [f"{name}={os.environ[name]}" for name in _CERTIFICATE_VARIABLES if os.environ.get(name)]
+                    detail = f"the certificates cannot be read ({', '.join(names)}): {error}"
+                    raise _SettingsError(TransportFailureKind.TLS, detail) from error
+        try:
+            return httpx.Client(verify=self._context, limits=httpx.Limits(max_connections=1))
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            detail = f"the proxy setting of the environment cannot be used: {error}"
+            raise _SettingsError(TransportFailureKind.PROXY, detail) from error
 
     def _headers(self, request: ProbeRequest) -> dict[str, str]:
         headers = dict(request.headers)
@@ -236,6 +252,14 @@ class Sender:
             signing_service=request.signing_service if signed else None,
             peer=answer.peer,
         )
+
+
+class _SettingsError(Exception):
+    """The environment holds settings with which nothing can be sent."""
+
+    def __init__(self, kind: TransportFailureKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
 
 
 class _Answer:
@@ -297,6 +321,8 @@ def _failure(error: Exception, *, late: bool, proxied: bool) -> TransportFailure
 
     detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     causes = tuple(_causes(error))
+    if isinstance(error, _SettingsError):
+        return TransportFailure(error.kind, str(error))
     if late or isinstance(error, httpx.TimeoutException | TimeoutError):
         return TransportFailure(TransportFailureKind.TIMEOUT, "no whole answer in time")
     if isinstance(error, httpx.ProxyError) or (proxied and isinstance(error, httpx.ConnectError)):

@@ -52,6 +52,8 @@ class Target:
     model: str
     project: str | None = None
     kind: EndpointKind = EndpointKind.MANTLE
+    written: str | None = None
+    """The model id as the application writes it, where that is not the bare ``model``."""
 
     @property
     def list_path(self) -> str:
@@ -124,7 +126,9 @@ def plan(probe: Probe, target: Target, *, spend: bool = False) -> tuple[ProbeReq
     if probe in _LISTS:
         return _LISTS[probe](target)
     if probe is Probe.GET:
-        return (_get(probe, target, f"{CONTROL_PATH}/models/{quote(target.model, safe=':')}", model=target.model),)
+        # What the application writes is what it gets its answer for; everything else is asked with the bare id.
+        model = target.written or target.model
+        return (_get(probe, target, f"{CONTROL_PATH}/models/{quote(model, safe=':')}", model=model),)
     if probe is Probe.INFER_FREE:
         return _from_recipe(target, free_inference_probe(target.model))
     if probe is Probe.INFER_FREE_2:

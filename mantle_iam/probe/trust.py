@@ -71,6 +71,12 @@ def check_trust(url: str, trusted: tuple[TrustedHost, ...] = ()) -> None:
     )
 
 
+def is_http_url(url: str) -> bool:
+    """Whether ``url`` is an http or https URL with a host."""
+    split = _split(url)
+    return split is not None and split.scheme in _DEFAULT_PORTS and bool(split.hostname)
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine: ``localhost`` and its subdomains (RFC 6761) or a loopback address."""
     name = host.lower().rstrip(".")

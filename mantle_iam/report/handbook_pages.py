@@ -78,9 +78,10 @@ _TRANSPORT = {
 _ROUTING = {
     "route-not-found": Page(
         '404 without an error object: an empty body or `{}`. SDKs then show nothing but "Error code: 404".',
-        "There is no such route. Routing comes before authentication, so the same request without any credential "
-        "answers 404 as "
-        "well; if that one answers 401, the route exists, and the 404 means something else.",
+        "There is no such route. Routing was seen to come before authentication, so the same request without any "
+        "credential answers 404 as well; if that one answers 401, the route exists, and the 404 means something else. "
+        "One article tells of a bare 404 for `models.list()` with a long-term key that lacked the permission; every other "
+        "refusal that was found came with a JSON error and 401 or 403.",
         (
             "Check the base URL: the control plane (`/models`, `/files`, `/organization/projects`) exists under "
             "`/v1` only.",
@@ -129,7 +130,7 @@ _CREDENTIAL = {
     "wrong-kind-of-key": Page(
         '401 "Invalid bearer token"; runtime: 403 "Invalid API Key format: Must start with pre-defined prefix".',
         "A key of another vendor (`sk-…`), of Claude Platform on AWS, an access key id (`AKIA…`), an SSO token or a "
-        "JWT was sent. "
+        "JWT was sent. On bedrock-runtime the same words were reported once for a missing `bedrock:CallWithBearerToken`. "
         "Bedrock API keys begin with `ABSK` (long-term) or `bedrock-api-key-` (short-term).",
         (
             "Send a Bedrock API key, or sign with SigV4 if what you have are AWS access keys.",
@@ -229,7 +230,8 @@ _AUTHORIZATION = {
     "explicit-deny": Page(
         '401 or 403 "… with an explicit deny in a service control policy" (or identity-based policy, permissions '
         "boundary, …), "
-        "sometimes with the policy's ARN.",
+        "sometimes with the policy's ARN. These are IAM's words: they were seen from other services, and "
+        "none was found from Mantle itself.",
         "A Deny statement matches, and it wins over every Allow. A policy named `AWSCompromisedKeyQuarantineV…` "
         "means that AWS found "
         "the key in public.",
@@ -246,7 +248,8 @@ _AUTHORIZATION = {
         "A statement grants the action under a condition that this request does not fulfil: another model id "
         "(`bedrock-mantle:Model` compares the exact id), another kind of key (`bedrock-mantle:BearerTokenType` is "
         "`SHORT_TERM` or "
-        "`LONG_TERM`), a tag, a network, a Region. `aws:RequestedRegion` was reported never to hold on Mantle calls.",
+        "`LONG_TERM`), a tag, a network, a Region. `aws:RequestedRegion` was "
+        "reported twice not to hold on Mantle calls; others use it with SigV4.",
         (
             "Use what the condition allows, or have the condition widened by exactly that value.",
             "On actions that do not carry the key (GetInference, ListModels) use a statement of its own.",
@@ -287,23 +290,25 @@ _MODEL = {
         "400 `validation_error` \"The model '…' does not support the '/v1/responses' API\".",
         "Claude models serve Messages only, most open-weight models Chat Completions only, some both Chat and "
         "Responses. The "
-        "permission is there: this check was seen to come after authorisation.",
+        "permission is probably there: one observer found that this check comes after authorisation.",
         ("Call the API that the model serves, or choose another model.",),
     ),
     "model-not-entitled": Page(
         '403 or 401 "… is not available for this account", "Your account is currently being verified", '
         "`INVALID_PAYMENT_INSTRUMENT`; no IAM action is named.",
-        "AWS has not opened the model to the account. It comes after IAM: callers with every permission get it, too.",
+        "AWS has not opened the model to the account. It was seen to come after IAM: callers with every permission "
+        "get it, too.",
         (
             "No policy helps. Check `aws bedrock get-foundation-model-availability`, the account's payment method "
-            "and its age.",
+            "and its age. That all its fields are positive was seen not to be enough.",
             "Ask AWS Support or Sales; until then use another model.",
         ),
     ),
     "use-case-form-missing": Page(
         '404 "model does not exist" for Claude, `FTUFormNotFilled`, 400 "You have not filled out the required '
         'use-case form".',
-        "Anthropic wants a use-case form once per account.",
+        "Anthropic wants a use-case form once per account. AWS's documentation does not ask for it on Mantle; one report "
+        "tells of a 404 there until the form was submitted.",
         (
             "Submit the form in the Bedrock console (Model catalog), or with `aws bedrock "
             "put-use-case-for-model-access`.",

@@ -199,7 +199,13 @@ def _fix(fix: Fix, width: int, ansi: Ansi) -> Iterator[Iterator[str]]:
 
 
 def _blocked(fix: Fix, width: int, ansi: Ansi) -> Iterator[str]:
-    yield ansi.paint("no policy is offered: a deny elsewhere would still win", Style.BOLD)
+    explicit = any(blocker.effect == "explicit" for blocker in fix.blocked_by)
+    why = (
+        "a deny elsewhere would still win"
+        if explicit
+        else "a layer that takes no Allow of yours would still withhold it"
+    )
+    yield ansi.paint(f"no policy is offered: {why}", Style.BOLD)
     rows = [row for blocker in fix.blocked_by for row in _blocker_facts(blocker)]
     rows += [("note", note) for note in fix.notes if not fix.changes]
     yield from facts(rows, width=width, ansi=ansi, column=LABELS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Any
 
 from mantle_iam.attach.apply import default_version, read_documents, read_target
@@ -40,6 +42,10 @@ _EXAMPLE_REGION = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1"}
 
 # Characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _INLINE_LIMITS = {TargetKind.USER: 2048, TargetKind.GROUP: 5120, TargetKind.ROLE: 10240}
+
+# Operators whose values, without wildcards, are the very values that match.
+_LISTING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
+_MAX_COMBINATIONS = 256
 
 # Global keys that a call's circumstances decide; a condition on one makes a gain conditional.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
@@ -173,7 +179,7 @@ def plan_attachment(state: State, change: Change, binding: Binding) -> Plan:
         if had:
             already.append(action)
         elif needed:
-            gains.append(_gain(action, request, after))
+            gains.append(_gain(action, request, after, change.document))
     return Plan(
         state=state,
         change=change,
@@ -281,7 +287,7 @@ def _unknown_keys(action: str, tag_keys: frozenset[str]) -> frozenset[str]:
     return frozenset(key for key in carried if "${" not in key) | tags | _CIRCUMSTANCES
 
 
-def _gain(action: str, request: AuthorizationRequest, after: PolicySet) -> ActionGain:
+def _gain(action: str, request: AuthorizationRequest, after: PolicySet, document: PolicyDocument) -> ActionGain:
     result = evaluate(request, after)
     if result.decision is Decision.ALLOWED:
         return ActionGain(action, Gain.ALLOWED)
@@ -289,7 +295,35 @@ def _gain(action: str, request: AuthorizationRequest, after: PolicySet) -> Actio
         layers = tuple(layer.value for layer in result.withheld_by)
         return ActionGain(action, Gain.WITHHELD, layers or (PolicyType.IDENTITY.value,))
     layers = tuple(name for name in result.depends_on if name in {layer.value for layer in PolicyType})
-    return ActionGain(action, Gain.UNKNOWN if layers else Gain.CONDITIONAL, layers or result.depends_on)
+    if layers:
+        return ActionGain(action, Gain.UNKNOWN, layers)
+    where = _where(action, request, after, document, result.depends_on)
+    return ActionGain(action, Gain.CONDITIONAL, result.depends_on, where)
+
+
+def _where(
+    action: str, request: AuthorizationRequest, after: PolicySet, document: PolicyDocument, keys: tuple[str, ...]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The values that the document lists for ``keys``, when with each of them the request is allowed; else nothing."""
+    listed: dict[str, tuple[str, ...]] = {}
+    for statement in document.statements:
+        if statement.effect is Effect.ALLOW and AnyOf(name.lower() for name in statement.actions).matches(
+            action.lower()
+        ):
+            for condition in statement.conditions:
+                if condition.operator in _LISTING and all(_is_plain(value) for value in condition.values):
+                    listed[condition.key] = tuple(dict.fromkeys(listed.get(condition.key, ()) + condition.values))
+    if {key.lower() for key in listed} != {key.lower() for key in keys}:
+        return ()
+    if prod(len(values) for values in listed.values()) > _MAX_COMBINATIONS:
+        return ()
+    unknown = frozenset(key for key in request.unknown_context if key.lower() not in {key.lower() for key in listed})
+    for values in product(*listed.values()):
+        context = {**request.context, **dict(zip(listed, values, strict=True))}
+        told = replace(request, context=context, unknown_context=unknown)
+        if evaluate(told, after).decision is not Decision.ALLOWED:
+            return ()
+    return tuple(listed.items())
 
 
 def _document_notes(state: State, change: Change) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mantle_iam import bundled
 from mantle_iam.iam.evaluation import evaluate
@@ -54,9 +54,10 @@ def managed_alternative(
     """The first of ``policies`` under which every one of ``requests`` is allowed, or ``None``."""
     wanted = tuple(requests)
     for policy in policies:
-        alone = PolicySet(identity=(policy.document,))
+        document = _in_partition(policy.document, partition)
+        alone = PolicySet(identity=(document,))
         if wanted and all(evaluate(request, alone).decision is Decision.ALLOWED for request in wanted):
-            allows = [statement for statement in policy.document.statements if statement.effect is Effect.ALLOW]
+            allows = [statement for statement in document.statements if statement.effect is Effect.ALLOW]
             return ManagedAlternative(
                 name=policy.name,
                 arn=policy.arn.replace("arn:aws:", f"arn:{partition}:", 1),
@@ -66,3 +67,18 @@ def managed_alternative(
                 command=managed_command(target, policy.short_name),
             )
     return None
+
+
+def _in_partition(document: PolicyDocument, partition: str) -> PolicyDocument:
+    """``document`` as the partition has it.  That its ARNs name that partition there is an inference; they could match nothing
+    otherwise."""
+    return replace(
+        document,
+        statements=tuple(
+            replace(
+                statement,
+                resources=tuple(arn.replace("arn:aws:", f"arn:{partition}:", 1) for arn in statement.resources),
+            )
+            for statement in document.statements
+        ),
+    )

@@ -16,7 +16,9 @@ from datetime import datetime
 
 from mantle_iam.collect.live import Collected
 from mantle_iam.diagnose.case import Answer, Case, Report
+from mantle_iam.diagnose.codes import Family, code_info
 from mantle_iam.diagnose.differential import diagnose
+from mantle_iam.diagnose.rules.offline import flawed
 from mantle_iam.mantle.endpoint import Endpoint, EndpointKind
 from mantle_iam.mantle.exchange import Auth, Exchange, Probe
 from mantle_iam.mantle.models import known_model
@@ -319,7 +321,7 @@ class _RegionRun:
 
     def _finish(self) -> _Probed:
         main = self._case(self.main)
-        report = diagnose(main)
+        report = _with_flaw(self.setup, diagnose(main))
         whole, outcomes = main, report.outcomes
         if self.extra:
             whole = self._case((*self.main, *self.extra))
@@ -329,7 +331,8 @@ class _RegionRun:
         if hidden:
             self.notes.append(hidden)
         refused = [one.operation for one in outcomes if one.exchange >= len(self.main) and one.answer == Answer.DENIED]
-        if refused:
+        # A credential that is not taken at all is refused everywhere: that is no news of those operations.
+        if refused and code_info(report.diagnoses[0].code).family is not Family.CREDENTIAL:
             self.notes.append(
                 f"also refused, and not part of the diagnosis since nobody asked for them: {', '.join(map(str, refused))} "
                 "(name one with --operation)"
@@ -346,7 +349,14 @@ class _RegionRun:
 
 def _target(setup: Setup, region: str, endpoint: Endpoint) -> Target:
     return Target(
-        endpoint.origin, endpoint.base_path, region, setup.auth, setup.model, setup.options.project, endpoint.kind
+        endpoint.origin,
+        endpoint.base_path,
+        region,
+        setup.auth,
+        setup.model,
+        setup.options.project,
+        endpoint.kind,
+        setup.options.model,
     )
 
 
@@ -385,10 +395,27 @@ def _listed(exchange: Exchange) -> tuple[str, ...]:
         return ()
 
 
+def _with_flaw(setup: Setup, report: Report) -> Report:
+    """The report, and that the key is damaged although it was sent mended: the application sends it as it stands."""
+    found = flawed(setup.key.credential) if setup.key is not None and _is_mended(setup) else None
+    if found is None or any(one.code == found.code for one in report.diagnoses):
+        return report
+    return replace(report, diagnoses=(found, *report.diagnoses))
+
+
+def _is_mended(setup: Setup) -> bool:
+    # What stands around a key in a file or on standard input is the file's form; no application reads it there.
+    key = setup.key
+    return key is not None and setup.unsent is None and bool(key.credential.flaws) and not key.where.startswith("--")
+
+
 def _conclude(setup: Setup, probed: Sequence[_Probed]) -> ProbeResult:
     notes = list(setup.notes)
     fix = propose_fix_for([one.main for one in probed]) if setup.options.policy else None
     code = exit_code((found for one in probed for found in one.main.report.diagnoses), live=True)
+    if setup.key is not None and _is_mended(setup):
+        flaws = ", ".join(flaw.value for flaw in setup.key.credential.flaws)
+        notes.append(f"{setup.key.where} was sent mended ({flaws}); as it stands, it would be refused")
     for one in probed:
         notes += one.notes
         if one.undecided:

@@ -94,8 +94,11 @@ class PolicyReading:
         chain = self.chain.wait()
         if chain is None or chain.credentials is None:
             return (chain.problem if chain else None) or "no AWS credentials were found"
-        if principal is None and self.chain.is_same_principal(chain):
-            principal = chain.principal or self._setup.aws.caller()
+        try:
+            if principal is None and self.chain.is_same_principal(chain):
+                principal = chain.principal or self._setup.aws.caller()
+        except MantleIamError as error:
+            return error.message
         if principal is None:
             return "the principal is not known"
         # Only of the session that was made here is it known that it has no session policy.

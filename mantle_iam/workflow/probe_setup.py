@@ -31,7 +31,7 @@ from mantle_iam.probe.discover import (
     discover_region,
 )
 from mantle_iam.probe.plan import CONTROL_PATH
-from mantle_iam.probe.trust import TrustedHost, check_trust
+from mantle_iam.probe.trust import TrustedHost, check_trust, is_http_url
 
 DEFAULT_REGION = "us-east-1"
 """Where Mantle has most models; taken, with a note, when nothing names a region."""
@@ -41,6 +41,7 @@ _DAMAGED = frozenset(
     {CredentialFlaw.TRUNCATED, CredentialFlaw.UNDECODABLE, CredentialFlaw.EMPTY, CredentialFlaw.UNEXPANDED}
 )
 _MAX_REGIONS = 40
+_AWS_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ORGANIZATIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def prepare(options: ProbeOptions, environ: Mapping[str, str]) -> Setup:
         aws=aws,
         chain=chain,
         auth=Auth.BEARER if keys.used else Auth.SIGV4,
-        method=_method(credential),
+        method=_method(credential, bearer=keys.used is not None),
         regions=regions,
         endpoints=endpoints,
         trusted=trusted,
@@ -170,7 +171,10 @@ def _credential(keys: Keys, chain: ChainResult | None) -> Credential:
     return Credential(CredentialKind.NONE, "")
 
 
-def _method(credential: Credential) -> AuthMethod | None:
+def _method(credential: Credential, *, bearer: bool) -> AuthMethod | None:
+    if bearer and credential.kind is CredentialKind.AWS_ACCESS_KEY:
+        # It stands where a key belongs, so it would be sent as one; that it cannot work is for the diagnosis to say.
+        return AuthMethod.LONG_TERM_KEY
     return {
         CredentialKind.LONG_TERM_KEY: AuthMethod.LONG_TERM_KEY,
         CredentialKind.SHORT_TERM_KEY: AuthMethod.SHORT_TERM_KEY,
@@ -183,6 +187,8 @@ def _unsent(key: FoundKey | None, chain: ChainResult | None, named: str | None) 
     if key is None:
         return None if chain and chain.credentials else "no credential was found"
     credential = key.credential
+    if credential.kind is CredentialKind.NONE:
+        return "it is empty"
     if credential.kind not in BEDROCK_KEYS:
         # An unknown form may be a new one; what is plainly another vendor's secret is not AWS's to see.
         meant = key.where in _BEDROCK_ONLY or key.where == named or key.where.startswith("--")
@@ -221,6 +227,10 @@ def _check_texts(options: ProbeOptions) -> None:
 
 
 def _endpoint_urls(options: ProbeOptions, environ: Mapping[str, str]) -> EndpointUrls:
+    given = [("--iam-endpoint-url", options.iam_endpoint_url), *((name, environ.get(name)) for name in _AWS_ENDPOINTS)]
+    for where, url in given:
+        if url and not is_http_url(url):
+            raise InputError(f"{where} is not an http or https URL", help="it reads like http://127.0.0.1:4566")
     general = options.iam_endpoint_url or environ.get("AWS_ENDPOINT_URL")
     iam = options.iam_endpoint_url or environ.get("AWS_ENDPOINT_URL_IAM") or general
     # An IAM that is not AWS's goes with an STS that is not AWS's.
@@ -234,10 +244,11 @@ def _base_url(options: ProbeOptions, environ: Mapping[str, str], keys: Keys) -> 
     if options.base_url is not None:
         return found[0], tuple(notes)
     usable = [url for url in found if _usable(url, options, keys)]
+    origins = {url.endpoint.origin for url in usable}
     notes += [
         f"{url.where} points to `{url.endpoint.host}`, which is not Mantle; it was not used"
         for url in found
-        if url not in usable
+        if url not in usable and url.endpoint.origin not in origins
     ]
     own = next((entry.base_url for entry in KEY_VARIABLES if keys.used and entry.name == keys.used.where), None)
     usable.sort(key=lambda url: url.where != own)

@@ -40,7 +40,7 @@ from mantle_iam.workflow.circumstances import circumstances, token_type
 GRANTABLE = frozenset(("missing-permission", "condition-not-met", "marketplace-permission-missing"))
 """Codes that an Allow statement can end."""
 
-RUNTIME_BEARER = "bedrock:CallWithBearerToken"
+RUNTIME_BEARER = overlay.RUNTIME_BEARER_ACTION
 _MARKETPLACE = "aws-marketplace:"
 _REGION_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*")
 

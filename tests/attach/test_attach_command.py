@@ -107,6 +107,16 @@ def test_roles_and_groups(run, iam, kind, create):
     assert getattr(iam, f"list_attached_{kind}_policies")(**{f"{kind.title()}Name": "app"})["AttachedPolicies"] == []
 
 
+def test_what_a_condition_on_the_model_allows_is_named(run, alice, tmp_path):
+    file = tmp_path / "policy.json"
+    model = {"StringEquals": {"bedrock-mantle:Model": "openai.gpt-oss-120b"}}
+    file.write_text(document("bedrock-mantle:CreateInference", Condition=model), "utf-8")
+    done = run("attach", "--policy", str(file), "--user", alice, "--dry-run")
+    assert done.code == 0, done.err
+    (line,) = (line.split() for line in done.out.splitlines() if "allows" in line)
+    assert " ".join(line) == "allows CreateInference, where bedrock-mantle:Model is openai.gpt-oss-120b"
+
+
 def test_without_a_terminal_nothing_is_changed_unasked(run, iam, alice):
     ran = run("attach", "--managed", "full", "--user", alice)
     assert ran.code == 2

@@ -54,11 +54,30 @@ def test_a_condition_makes_it_conditional(iam, alice):
     plan = prepare(iam, TargetKind.USER, alice, InlineChange("m", conditioned))
     (gain,) = plan.gains
     assert (gain.gain, gain.depends_on) == (Gain.CONDITIONAL, ("bedrock-mantle:Model",))
+    assert gain.where == (("bedrock-mantle:Model", ("a",)),)
     tagged = parse_policy(
         document("bedrock-mantle:CreateInference", Condition={"StringEquals": {"aws:ResourceTag/team": "a"}})
     )
     (gain,) = prepare(iam, TargetKind.USER, alice, InlineChange("m", tagged)).gains
     assert (gain.gain, gain.depends_on) == (Gain.CONDITIONAL, ("aws:ResourceTag/team",))
+    assert gain.where == (("aws:ResourceTag/team", ("a",)),)
+
+
+@pytest.mark.parametrize(
+    ("condition", "where"),
+    [
+        ({"StringEquals": {"bedrock-mantle:Model": ["a", "b"]}}, (("bedrock-mantle:Model", ("a", "b")),)),
+        ({"StringLike": {"bedrock-mantle:Model": "openai.*"}}, ()),
+        ({"StringNotEquals": {"bedrock-mantle:Model": "a"}}, ()),
+        ({"StringEquals": {"bedrock-mantle:Model": "a", "bedrock-mantle:ServiceTier": "flex"}}, None),
+    ],
+)
+def test_the_values_of_a_condition_are_named_only_where_they_are_enough(iam, alice, condition, where):
+    conditioned = parse_policy(document("bedrock-mantle:CreateInference", Condition=condition))
+    (gain,) = prepare(iam, TargetKind.USER, alice, InlineChange("m", conditioned)).gains
+    assert gain.gain is Gain.CONDITIONAL
+    expected = (("bedrock-mantle:Model", ("a",)), ("bedrock-mantle:ServiceTier", ("flex",)))
+    assert gain.where == (expected if where is None else where)
 
 
 def test_a_group_of_the_user_counts(iam, alice):

@@ -64,6 +64,14 @@ def test_every_purpose_of_the_help_works(run, purpose):
         (("--for", "chat", "--region", "us-west-1"), "no Mantle endpoint"),
         (("--for", "models", "--model", "openai.gpt-oss-20b"), "--model has no effect"),
         (("--for", "chat"), "--marketplace"),
+        (("--for", "models", "--marketplace"), "--marketplace has no effect"),
+        (("--action", "bedrock-mantle:CreateInference", "--marketplace"), "--action aws-marketplace:Subscribe"),
+        (("--for", "chat", "--attach-role", "app"), "--attach-role has no effect"),
+        (("--for", "chat", "--name", "x"), "--name has no effect"),
+        (("--for", "claude-code", "--model", "openai.gpt-oss-120b"), "serves responses, chat and not messages"),
+        (("--for", "chat", "--project", "proj_abc"), "OpenAI-Project"),
+        (("--for", "responses"), "web_search"),
+        (("--action", "bedrock-mantle:ListM?dels"), "the 1 action that it matches"),
         (("--action", "bedrock-mantle:ListTagsForResources"), "did you mean bedrock-mantle:ListTagsForResource?"),
         (("--for", "chat", *(f"--model=vendor.{'m' * 100}{n}" for n in range(40))), "inline policies"),
         (("--for", "chat", *(f"--model=vendor.{'m' * 100}{n}" for n in range(80))), "managed policy may have 6144"),
@@ -73,6 +81,24 @@ def test_notes(run, arguments, words):
     ran = run(*arguments)
     assert ran.code == 0
     assert any(words in line for line in ran.err.splitlines() if line.startswith("note: "))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--for", "chat", "--project", "default"), "OpenAI-Project"),
+        (("--for", "chat", "--project", "proj_abc", "--project", "default"), "OpenAI-Project"),
+        (("--for", "projects", "--project", "proj_abc"), "OpenAI-Project"),
+        (("--for", "chat", "--for", "messages", "--model", "openai.gpt-oss-120b"), "serves responses"),
+        (("--for", "chat", "--name", "x", "--attach-role", "a", "--format", "terraform"), "no effect"),
+        (("--for", "claude-code", "--marketplace"), "no effect"),
+        (("--action", "s3:GetObject"), "API key"),
+    ],
+)
+def test_no_note_where_there_is_nothing_to_note(run, arguments, words):
+    ran = run(*arguments)
+    assert ran.code == 0
+    assert words not in ran.err
 
 
 @pytest.mark.parametrize(
@@ -104,6 +130,8 @@ def test_explain_says_why_and_how_it_is_known(run):
     assert "bedrock-mantle:CountTokens: its own action" in ran.err
     assert "[DOC, https://docs.aws.amazon.com/" in ran.err
     assert "proven with" in ran.err
+    assert ran.err.count("bedrock-mantle:CallWithBearerToken:") == 1
+    assert "published Terraform for Codex [OBS]" in run("--for", "codex", "--explain").err
     assert ran.out == run("--for", "claude-code", "--quiet").out
 
 

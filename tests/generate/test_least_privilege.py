@@ -233,6 +233,23 @@ def test_the_proof_sees_what_is_too_wide(index, changes):
     assert not proof.holds
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"actions": (), "not_actions": ("iam:*",)},
+        {"resources": (), "not_resources": ("arn:aws:s3:::bucket",)},
+    ],
+)
+@pytest.mark.parametrize("index", range(3))
+def test_the_proof_takes_no_statement_that_names_what_it_leaves_out(index, changes):
+    document = least_privilege(BASE).document
+    statements = list(document.statements)
+    statements[index] = replace(statements[index], **changes)
+    proof = prove(replace(document, statements=tuple(statements)), BASE)
+    assert any("everything but" in text for text in proof.excessive)
+    assert not proof.holds
+
+
 def test_what_cannot_be_proven_is_not_offered(monkeypatch):
     monkeypatch.setattr(module, "prove", lambda *_: Proof(1, 1, insufficient=("x on y",)))
     with pytest.raises(UndeterminedError, match="could not be proven"):

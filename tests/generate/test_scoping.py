@@ -23,6 +23,22 @@ REFUSED = [
         "not in account",
         "",
     ),
+    ({"projects": ("arn:aws:bedrock-mantle:us-east-1:111122223333:project/",)}, "not the ARN", "project/ID"),
+    ({"projects": ('arn:aws:bedrock-mantle:us-east-1:111122223333:project/a b"',)}, "not the ARN", "project/ID"),
+    ({"projects": ("arn:aws:bedrock-mantle:us-east-1:11112222333:project/default",)}, "not the ARN", "twelve"),
+    ({"projects": ("arn:aws:bedrock-mantle:us-east1:111122223333:project/default",)}, "not the ARN", "us-east-1"),
+    ({"projects": ("arn:aws-us-gov:bedrock-mantle:us-east-1:111122223333:project/default",)}, "partition", "aws"),
+    ({"projects": ("arn:aws:bedrock-mantle:us-gov-west-1:111122223333:project/default",)}, "partition", "aws-us-gov"),
+    (
+        {"regions": ("eu-west-1",), "projects": ("arn:aws:bedrock-mantle:us-east-1:111122223333:project/default",)},
+        "not in the regions asked for",
+        "--region us-east-1",
+    ),
+    (
+        {"regions": ("eu-west-1",), "projects": ("arn:aws:bedrock-mantle:*:111122223333:project/default",)},
+        "names its regions by itself",
+        "leave --region out",
+    ),
     ({"models": ("openai.*",)}, "wildcard", "GET /v1/models"),
     ({"models": ("",)}, "empty", ""),
     ({"models": ('x"${y}',)}, "not a model id", ""),
@@ -71,6 +87,32 @@ def test_what_is_usual_is_taken_without_a_word():
     )
 
 
+@pytest.mark.parametrize(
+    "project",
+    [
+        "arn:aws:bedrock-mantle:us-east-1:111122223333:project/proj_abc",
+        "arn:aws:bedrock-mantle:*:*:project/*",
+        "arn:aws-us-gov:bedrock-mantle:us-gov-west-1:111122223333:project/default",
+        "arn:aws:bedrock-mantle:us-*:111122223333:project/${aws:PrincipalTag/project}",
+    ],
+)
+def test_the_arn_of_a_project_is_kept_to_the_letter(project):
+    assert checked_scope(projects=(project,)).scope.projects == (project,)
+
+
+def test_the_account_that_is_asked_for_stands_in_an_arn_of_any_account():
+    found = checked_scope(account="111122223333", projects=("arn:aws:bedrock-mantle:us-east-1:*:project/default",))
+    assert found.scope.projects == ("arn:aws:bedrock-mantle:us-east-1:111122223333:project/default",)
+
+
+def test_a_region_without_a_project_of_its_own_is_noted():
+    regions, arn = ("us-east-1", "eu-west-1"), "arn:aws:bedrock-mantle:us-east-1:111122223333:project/default"
+    notes = checked_scope(regions=regions, projects=(arn,)).notes
+    assert any("eu-west-1" in note and "grants nothing there" in note for note in notes)
+    assert checked_scope(regions=regions, projects=(arn, "proj_abc")).notes == ()
+    assert checked_scope(regions=("us-east-1",), projects=(arn,)).notes == ()
+
+
 def granted(*actions: str, auth: AuthMethod = AuthMethod.SIGV4, scope: Scope | None = None) -> list[tuple[str, str]]:
     asked = permissions_for_actions(actions, auth, scope or Scope())
     return [(p.action, p.resource) for p in asked.permissions]
@@ -88,6 +130,35 @@ def test_an_action_on_two_resource_types_is_granted_on_both():
         ("bedrock-mantle:CreateReservation", "arn:aws:bedrock-mantle:*:*:project/*"),
         ("bedrock-mantle:CreateReservation", "arn:aws:bedrock-mantle:*:*:reservation/*"),
     ]
+
+
+def test_an_action_that_lists_or_makes_projects_goes_on_every_project():
+    """No single project's ARN was seen to cover it; the purposes know that, and so must the action by name."""
+    scope = Scope(projects=("proj_abc",))
+    every, one = "arn:aws:bedrock-mantle:*:*:project/*", "arn:aws:bedrock-mantle:*:*:project/proj_abc"
+    assert granted("bedrock-mantle:ListProjects", scope=scope) == [("bedrock-mantle:ListProjects", every)]
+    assert granted("bedrock-mantle:CreateProject", scope=scope) == [("bedrock-mantle:CreateProject", every)]
+    assert granted("bedrock-mantle:GetProject", scope=scope) == [("bedrock-mantle:GetProject", one)]
+
+
+def test_an_action_that_works_on_any_of_several_types_keeps_to_the_projects_that_are_named():
+    assert granted("bedrock-mantle:TagResource", scope=Scope(projects=("proj_abc",))) == [
+        ("bedrock-mantle:TagResource", "arn:aws:bedrock-mantle:*:*:project/proj_abc")
+    ]
+    assert len(granted("bedrock-mantle:TagResource")) == 3
+
+
+def test_a_key_for_bedrock_itself_needs_the_bearer_action_of_bedrock():
+    names = [action for action, _ in granted("bedrock:InvokeModel", auth=AuthMethod.SHORT_TERM_KEY)]
+    assert names == ["bedrock:InvokeModel", "bedrock:CallWithBearerToken"]
+    assert [action for action, _ in granted("bedrock:InvokeModel")] == ["bedrock:InvokeModel"]
+
+
+def test_what_the_same_call_needs_is_noted_unless_it_is_asked_for_too():
+    alone = permissions_for_actions(("bedrock-mantle:ListProjects",), AuthMethod.SIGV4, Scope()).notes
+    assert any("needs bedrock-mantle:ListTagsForResource as well" in note for note in alone)
+    both = ("bedrock-mantle:ListProjects", "bedrock-mantle:ListTagsForResource")
+    assert permissions_for_actions(both, AuthMethod.SIGV4, Scope()).notes == ()
 
 
 def test_a_key_adds_the_bearer_permission_once():
@@ -121,6 +192,9 @@ def test_marketplace_by_name_keeps_its_condition():
     assert [c.key for c in permission.conditions] == ["aws:CalledViaLast"]
 
 
-def test_what_is_no_action_is_refused():
+@pytest.mark.parametrize(
+    "text", ["ListModels", "bedrock-mantle:List Models", "s3:${x}", 'a"b:c', "bedrock-mantle:Lïst", "*:*:*", "a:b\nc"]
+)
+def test_what_is_no_action_is_refused(text):
     with pytest.raises(InputError, match="not an action"):
-        permissions_for_actions(("ListModels",), AuthMethod.SIGV4, Scope())
+        permissions_for_actions((text,), AuthMethod.SIGV4, Scope())

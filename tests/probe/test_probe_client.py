@@ -296,6 +296,27 @@ def test_an_unreachable_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exchange.failure.kind is TransportFailureKind.PROXY
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "says"),
+    [
+        ("HTTPS_PROXY", "socks5://127.0.0.1:9", TransportFailureKind.PROXY, "socks"),
+        ("HTTPS_PROXY", "ftp://127.0.0.1:9", TransportFailureKind.PROXY, "proxy"),
+        ("HTTPS_PROXY", "http://[::1", TransportFailureKind.PROXY, "proxy"),
+        ("SSL_CERT_FILE", "no-such-file.pem", TransportFailureKind.TLS, "no-such-file.pem"),
+    ],
+)
+def test_settings_that_no_client_can_use_are_no_answer_of_the_service(
+    name: str, value: str, kind: TransportFailureKind, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    goal = Target("https://bedrock-mantle.us-east-1.api.aws", "/v1", "us-east-1", Auth.BEARER, "openai.gpt-oss-20b")
+    with Sender(KEYS, timeout=5) as sender:
+        (exchange,) = sender.send(plan(Probe.LIST, goal))
+    assert exchange.failure is not None
+    assert exchange.failure.kind is kind
+    assert says in exchange.failure.detail.lower()
+
+
 def test_names_are_resolved_within_a_limit() -> None:
     assert resolve("http://localhost:1", 5).peer in ("127.0.0.1", "::1")
     failed = resolve("https://bedrock-mantle.us-nowhere-1.invalid", 5)

@@ -299,6 +299,28 @@ def test_options_that_cannot_be_used(options: ProbeOptions) -> None:
         prepare(options, {"AWS_BEARER_TOKEN_BEDROCK": LONG, "AWS_REGION": "us-east-1"})
 
 
+@pytest.mark.parametrize("url", ["notaurl", "ftp://127.0.0.1", "http://", "http://[::1"])
+def test_an_iam_endpoint_that_is_no_url(url: str) -> None:
+    environ = {"AWS_BEARER_TOKEN_BEDROCK": LONG, "AWS_REGION": "us-east-1"} | AWS
+    with pytest.raises(InputError, match="--iam-endpoint-url"):
+        prepare(ProbeOptions(iam_endpoint_url=url), environ)
+    with pytest.raises(InputError, match="AWS_ENDPOINT_URL_STS"):
+        prepare(ProbeOptions(), environ | {"AWS_ENDPOINT_URL_STS": url})
+
+
+@pytest.mark.parametrize("text", [" ", "\n"])
+def test_an_empty_key_is_called_empty(text: str) -> None:
+    setup = prepare(ProbeOptions(key=explicit_key(text, "--api-key-stdin")), {"AWS_REGION": "us-east-1"})
+    assert setup.unsent == "it is empty"
+
+
+def test_base_urls_of_the_host_that_is_used_are_no_news() -> None:
+    environ = {"AWS_BEARER_TOKEN_BEDROCK": LONG, "AWS_REGION": "us-east-1", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    assert "OPENAI_BASE_URL" in "\n".join(prepare(ProbeOptions(), environ).notes)
+    same = environ | {"AWS_BEDROCK_BASE_URL": "http://127.0.0.1:9/openai/v1"}
+    assert "OPENAI_BASE_URL" not in "\n".join(prepare(ProbeOptions(), same).notes)
+
+
 def test_policies_are_not_read_at_aws_for_a_stand_in_of_the_service() -> None:
     environ = {"AWS_BEARER_TOKEN_BEDROCK": LONG, "AWS_REGION": "us-east-1"}
     local = ProbeOptions(base_url="http://127.0.0.1:9/v1")

@@ -184,6 +184,7 @@ def test_an_invalid_key() -> None:
         (OPENAI, "wrong-kind-of-key"),
         ("$AWS_BEARER_TOKEN_BEDROCK", "credential-missing"),
         (KEY[:60], "bearer-token-malformed"),
+        ("AKIAIOSFODNN7EXAMPLE", "wrong-kind-of-key"),
         ("", "credential-missing"),
     ],
 )
@@ -192,6 +193,30 @@ def test_what_the_key_alone_decides_is_said_and_nothing_is_sent(key: str, code: 
     assert server.received == []
     assert result.exit_code == 1
     assert code in codes(result)
+
+
+@pytest.mark.parametrize("text", [f'"{KEY}"', f"Bearer {KEY}", f"{KEY}\n"])
+def test_a_key_that_works_only_when_it_is_mended_is_no_good_key(text: str) -> None:
+    result, server = probe(service(), AWS_BEARER_TOKEN_BEDROCK=text)
+    assert server.received, "what is around the key is left out, so that the permissions are found out as well"
+    assert result.exit_code == 1
+    assert codes(result)[0] == "bearer-token-malformed"
+    assert "allowed" in codes(result)
+    assert any("as it stands" in note for note in result.result.notes)
+
+
+def test_a_refused_key_says_nothing_of_other_operations() -> None:
+    def respond(request: Received) -> bytes:
+        return error(401, "invalid_api_key", "Invalid bearer token", "permission_denied_error")
+
+    result, _ = probe(routed(respond))
+    assert not any("also refused" in note for note in result.result.notes)
+
+
+@pytest.mark.parametrize("name", ["us.openai.gpt-oss-120b", "bedrock/openai.gpt-oss-120b"])
+def test_a_prefixed_model_id_is_asked_for_as_the_application_writes_it(name: str) -> None:
+    result, _ = probe(service(), ProbeOptions(timeout=5, model=name))
+    assert (result.exit_code, codes(result)[0]) == (1, "model-id-prefixed")
 
 
 def test_an_expired_key_is_known_before_the_service_says_so() -> None:

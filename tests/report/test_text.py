@@ -212,3 +212,14 @@ def test_a_row_that_says_the_same_again_is_shown_once() -> None:
     rows = (Outcome(0, "list-models", (), Answer.DENIED, "403"),) * 3
     shown = render(Result((Part(Case(), Report((diagnosis("throttled"),), rows)),)), width=80)
     assert "list-models" not in shown
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"), [("explicit", "would still win"), ("implicit", "would still withhold it")]
+)
+def test_what_blocks_a_fix_is_called_a_deny_only_where_it_is_one(effect: str, words: str) -> None:
+    report, case = situation(CASES[0])
+    fix = Fix(blocked_by=(Blocker(PolicyType.RCP, effect, ("bedrock-mantle:ListModels",)),))
+    text = render(Result((Part(case, report),), fix), width=100)
+    assert f"no policy is offered: a {'deny elsewhere' if effect == 'explicit' else 'layer'}" in text
+    assert words in text

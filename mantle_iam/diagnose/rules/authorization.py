@@ -45,6 +45,15 @@ WORDINGS = (
         reference=f"{USER_GUIDE}/vpc-interface-endpoints.html",
         would_decide=("the policy of the VPC endpoint (ec2:DescribeVpcEndpoints)", "the same call outside the VPC"),
     ),
+    Wording(
+        "missing-permission",
+        ("you are not authorized to perform this operation",),
+        title="the call was refused, and the answer names neither action nor layer",
+        explanation="A policy refused the call. The answer gives no reason, so an explicit Deny is not excluded.",
+        remedy="Look the call up in CloudTrail, whose errorMessage often names action and layer, and allow that action.",
+        confidence=Confidence.LIKELY,
+        would_decide=("the CloudTrail event of the call",),
+    ),
 )
 
 _REMEDIES: dict[PolicyType, str] = {
@@ -82,7 +91,7 @@ def denials(observation: Observation, case: Case) -> tuple[Diagnosis, ...]:
 def by_words(observation: Observation, case: Case) -> tuple[Diagnosis, ...]:
     """Refusals that come without the sentence."""
     found = by_table(WORDINGS, observation, case)
-    if found and found[0].code == "missing-permission":
+    if found and "vpceaccessdenied" in observation.words:
         only = found[0]
         return (
             make(

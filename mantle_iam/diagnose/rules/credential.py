@@ -200,7 +200,8 @@ def signature_time(observation: Observation, case: Case) -> tuple[Diagnosis, ...
             ),
         )
     skew = _skew(observation)
-    if early or skew or observation.exchange.auth is Auth.SIGV4 or (keys and not _any_expired(keys, case)):
+    signed = observation.exchange.auth is Auth.SIGV4 or (not keys and _is_signers_answer(observation))
+    if early or skew or signed or (keys and not _any_expired(keys, case)):
         evidence = [heard(observation)]
         if skew:
             evidence.append(Evidence("the answer's Date against this clock", skew))
@@ -210,7 +211,7 @@ def signature_time(observation: Observation, case: Case) -> tuple[Diagnosis, ...
                 Confidence.CONCLUSIVE if skew or early else Confidence.LIKELY,
                 evidence,
                 title="the clock of the signing machine is wrong" if not early else "the signature lies in the future",
-                explanation="A signature counts for five minutes around the server's time, and this one lies outside.",
+                explanation="A signature counts for a few minutes around the server's time, and this one lies outside.",
                 remedy="Set the clock (NTP; in WSL, Docker or a resumed VM restart time synchronisation), then sign again.",
                 would_decide=() if skew or early else ("the answer's Date header against the local clock",),
             ),
@@ -232,6 +233,12 @@ def signature_time(observation: Observation, case: Case) -> tuple[Diagnosis, ...
             would_decide=("the key's own expiry: `mantle-iam key inspect`",),
         ),
     )
+
+
+def _is_signers_answer(observation: Observation) -> bool:
+    """Whether only a signed request is answered so: the exception's name, or the fifteen minutes of other services."""
+    words = observation.words
+    return "- 15 min" in words or any(name in words for name in ("signaturedoesnotmatch", "invalidsignatureexception"))
 
 
 def scope(observation: Observation, case: Case) -> tuple[Diagnosis, ...]:

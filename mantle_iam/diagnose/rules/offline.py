@@ -32,6 +32,8 @@ _FLAWS: dict[CredentialFlaw, tuple[str, str]] = {
     CredentialFlaw.TRUNCATED: ("is cut off", "Copy the whole key again"),
     CredentialFlaw.UNDECODABLE: ("cannot be decoded", "Copy the key again from where it was made"),
     CredentialFlaw.PREFIXED: ("has `Bearer ` or a variable name before it", "Leave only the key itself"),
+    CredentialFlaw.DUPLICATED: ("is there more than once", "Paste it once"),
+    CredentialFlaw.ESCAPED: ("holds escapes", "Undo the escapes: %2B is +, %2F is /, %3D is ="),
 }
 
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
+from mantle_iam.mantle.denial import find_denials
 from mantle_iam.mantle.error_body import Envelope, read_error_body
 from mantle_iam.mantle.exchange import Exchange
 from mantle_iam.mantle.literal import read_literal
@@ -54,11 +55,20 @@ _PHRASES = (
     "filled out the required use-case",
     "provided model identifier is invalid",
     "under data retention mode",
+    "data retention mode '",
     "currently being verified",
     "INVALID_PAYMENT_INSTRUMENT",
     "Failed to deserialize the JSON body",
 )
-_NOT_AUTHORIZED = r"(?i)\bnot[\s│|#*/\\n]{1,12}authori[sz]ed[\s│|#*/\\n]{1,12}to[\s│|#*/\\n]{1,12}perform"
+_GAP = r"[\s│|#*/\\n\"'`+]{1,80}"
+_NOT_AUTHORIZED = (
+    rf"(?i)\bnot{_GAP}authori[sz]ed{_GAP}to{_GAP}(?:perform|access{_GAP}this{_GAP}resource)"
+    rf"|n['\u2019]t{_GAP}have{_GAP}permissions?{_GAP}to{_GAP}(?:call|perform){_GAP}[a-z0-9-]{{1,63}}:[a-z]"
+)
+_FRAGMENT = (
+    r"(?i)\b[a-z][a-z0-9-]{1,62}:[a-z]\w{1,126}\s{1,8}on\s{1,8}resource\b|"
+    r"\bbecause\s{1,8}no\s{1,8}[a-z][a-z -]{3,60}\sallows\s{1,8}the\s{1,8}[a-z0-9-]{2,63}:\w{2,126}\s{1,8}action"
+)
 _DOES_NOT_EXIST = (
     r"(?i)\b(?:model|project|response) [`'\"\u2018][\w.:/@-]{1,200}[`'\"\u2019] (?:does not exist|not found)|"
     r"Response not found"
@@ -118,8 +128,8 @@ def _find(text: str, depth: int) -> list[Found]:
         find_failures,
         _find_denials,
         # A mere status does not break a sentence in two that says more.
-        lambda part: (item for item in sentences if item.weak),
         _find_phrases,
+        lambda part: (item for item in sentences if item.weak),
     )
     inside: list[Found] = []
     for finder in finders:
@@ -191,10 +201,12 @@ def _find_objects(text: str, depth: int) -> Iterable[Found]:
 
 def _find_denials(text: str) -> Iterable[Found]:
     """The paragraph around an AccessDenied sentence that stands in nothing else."""
-    if "uthori" not in text:
-        return
-    end = 0
-    for match in compiled(_NOT_AUTHORIZED).finditer(text):
+    end, pattern = 0, compiled(_NOT_AUTHORIZED)
+    if not pattern.search(text):
+        if not find_denials(text):
+            return
+        pattern = compiled(_FRAGMENT)
+    for match in pattern.finditer(text):
         if match.start() < end:
             continue
         start = max(end, match.start() - 1_024, 0)

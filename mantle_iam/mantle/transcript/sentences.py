@@ -57,6 +57,13 @@ _FORMS: tuple[_Form, ...] = (
     ),
     # openai and anthropic (Python), also inside litellm and LangChain
     _Form(("Error code: ",), r"(?:(?:\w{1,40}\.){0,6}\w{1,60}: )?Error code: (?P<status>[1-5][0-9]{2})(?: - )?"),
+    # notes of a trial: the request, and behind an arrow the answer
+    _Form(
+        ("\u2192 ", "-> ", "=> "),
+        r"(?P<method>GET|POST|PUT|DELETE|PATCH) (?P<url>(?:https?://|/|(?=[\w.-]{1,80}\.api\.aws/))[^\s\"'`<>)}\],]{3,2000})"
+        r"(?:[ \t]{0,12}|[ \t][^\n]{0,300}?|[^\n]{0,300}+\n(?:[^\n]{0,300}+\n)?[ \t]{0,8})(?:\u2192|->|=>) "
+        r"(?:HTTP )?(?P<status>[1-5][0-9]{2})\b",
+    ),
     # codex
     _Form(("unexpected status ",), r"unexpected status (?P<status>[1-5][0-9]{2})(?: [A-Z][A-Za-z -]{2,40}?)?(?:: |, )"),
     # Claude Code
@@ -179,6 +186,8 @@ def _exchange(match: re.Match[str], body: str = "", **known: str | int | None) -
     if groups.get("path"):
         url = f"{url}{groups['path']}"
     request_id = groups.get("request_id") or known.get("request_id")
+    if url and not str(url).startswith(("http", "/")):
+        url = f"https://{url}"
     return Exchange(
         method=groups.get("method"),
         url=str(url).rstrip(".,;:") if url else None,
@@ -230,14 +239,17 @@ def _body_at(text: str, at: int) -> tuple[str, int]:
     if newline:
         return "", at
     end = min(line_end(text, at), at + _MAX_MESSAGE)
-    # A sentence may go on behind a break that a terminal or a log made.
-    more = compiled(
-        r"(?:\n(?![ \t]*(?:\n|at |File |Traceback|\$|>|\[|\{|#|[A-Za-z_.]{1,60}(?:Error|Exception)\b))[^\n]{1,400}){0,8}"
-    ).match(text, end)
-    if more and ("not authorized" in text[at:end] or "not authori" in more[0]):
-        end = more.end()
+    end = _sentence_end(text, at, end)
     words = compiled(_ADVICE).sub("", text[at:end]).strip(" \t\r:-\u2013")
     return words.strip("\"'") if len(words) > 1 else "", end
+
+
+def _sentence_end(text: str, at: int, end: int) -> int:
+    """``end`` of the line, or where the AccessDenied sentence that begins in it ends behind breaks of a terminal or a log."""
+    more = compiled(
+        r"(?:\n(?![ \t│|]*(?:\n|at |File |Traceback|\$|>|\[|\{|#|[A-Za-z_.]{1,60}(?:Error|Exception)\b))[^\n]{1,400}){0,8}"
+    ).match(text, end)
+    return more.end() if more and ("not authorized" in text[at:end] or "not authori" in more[0]) else end
 
 
 def _is_time(value: Value) -> bool:
@@ -253,9 +265,13 @@ def _as_json(source: str, value: Value) -> str:
 
 
 def _coral(text: str, match: re.Match[str], floor: int) -> Found:
-    message = compiled(r"(?i)\s{0,4}\((?:RequestToken|HandlerErrorCode): .{0,300}\Z").sub("", match["message"].strip())
+    start, end, line = match.start("message"), match.end(), match["message"]
+    named_next = line.endswith(":") and " deny in a" in line
+    if named_next or not (" allows the " in line or " deny in a" in line):
+        end = _sentence_end(text, start, end)
+    message = compiled(r"(?i)\s{0,4}\((?:RequestToken|HandlerErrorCode): .{0,300}\Z").sub("", text[start:end].strip())
     body = json.dumps({"__type": match["code"], "message": message.rstrip("\\\"'")}, ensure_ascii=False)
-    return Found(match.start(), match.end(), _exchange(match, body))
+    return Found(match.start(), end, _exchange(match, body))
 
 
 def _before(text: str, match: re.Match[str], floor: int) -> Found:
