@@ -36,7 +36,7 @@ def _commands() -> dict[str, tuple[Sequence[str], str]]:
     return {
         "--help": (("--help",), ""),
         "explain": (("explain", "-"), _REFUSAL),
-        "key inspect": (("key", "inspect", "-"), _key()),
+        "key inspect": (("key", "inspect", "--api-key-stdin"), _key()),
         "generate": (("generate", "--for", "inference", "--auth", "long-term-key"), ""),
     }
 

@@ -7,7 +7,7 @@ Knows no purpose and no format.
 
 from __future__ import annotations
 
-import hashlib
+from binascii import crc32
 from dataclasses import dataclass, field
 
 from mantle_iam.errors import InputError, UndeterminedError
@@ -145,7 +145,7 @@ def _digest(statement: Statement) -> str:
     """Eight characters that tell two statements of one name apart, the same on every run."""
     conditions = [(c.operator, c.key, c.values) for c in statement.conditions]
     content = repr((statement.actions, statement.resources, conditions))
-    return hashlib.sha256(content.encode()).hexdigest()[:8]
+    return f"{crc32(content.encode()):08x}"
 
 
 def _causes(document: PolicyDocument, permissions: tuple[Permission, ...]) -> tuple[tuple[int, Permission], ...]:

@@ -5,9 +5,9 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.h
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import string
+from binascii import crc32
 
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.policy import PolicyDocument
@@ -67,7 +67,7 @@ def _named(kind: TargetKind, name: str, account: str | None) -> tuple[Target | N
 
 def policy_name(document: PolicyDocument) -> str:
     """A name for the inline policy: the same document, the same name; another one does not overwrite it."""
-    return f"mantle-iam-{hashlib.sha256(repr(document.statements).encode()).hexdigest()[:8]}"
+    return f"mantle-iam-{crc32(repr(document.statements).encode()):08x}"
 
 
 def attach_commands(target: Target | None, document: PolicyDocument) -> tuple[str, ...]:

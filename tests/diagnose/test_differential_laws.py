@@ -14,7 +14,7 @@ from diagnose_cases import read_exchange, situations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantle_iam.diagnose.case import Case
+from mantle_iam.diagnose.case import Answer, Case
 from mantle_iam.diagnose.codes import is_code
 from mantle_iam.diagnose.diagnosis import Confidence
 from mantle_iam.diagnose.differential import diagnose
@@ -217,3 +217,10 @@ def test_the_table_is_whole() -> None:
     assert all(is_code(entry.code) for entry in HYPOTHESES)
     assert {prediction.source for entry in HYPOTHESES for prediction in entry.predictions} <= set(Source)
     assert {prediction.probe for entry in HYPOTHESES for prediction in entry.predictions} <= set(COST_ORDER)
+
+
+def test_a_refused_control_is_no_denial() -> None:
+    """The table of operations must not read as if a call without a credential had been meant to work."""
+    by_name = {situation.name: situation for situation in situations()}
+    report = diagnose(by_name["article-bare-404-proven"].case)
+    assert [outcome.answer for outcome in report.outcomes] == [Answer.DENIED, Answer.CONTROL]
