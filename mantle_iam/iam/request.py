@@ -6,7 +6,7 @@ what depends on a context key or a layer that could not be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -54,6 +54,17 @@ class PolicySet:
     resource: Documents | None = None
     unknown: frozenset[PolicyType] = frozenset()
     """Layers that may be in force and could not be read (wholly or in part)."""
+
+    def layers(self) -> Iterator[tuple[PolicyType, Documents]]:
+        """Every layer in force with its documents; a layer of levels once for each level, root first."""
+        yield PolicyType.IDENTITY, self.identity
+        yield PolicyType.PERMISSIONS_BOUNDARY, self.permissions_boundary or ()
+        yield PolicyType.SESSION, self.session or ()
+        for kind, levels in ((PolicyType.SCP, self.scp), (PolicyType.RCP, self.rcp)):
+            for level in levels or ():
+                yield kind, level
+        yield PolicyType.VPC_ENDPOINT, self.vpc_endpoint or ()
+        yield PolicyType.RESOURCE, self.resource or ()
 
 
 ContextValue = str | tuple[str, ...]

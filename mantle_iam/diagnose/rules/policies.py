@@ -19,7 +19,7 @@ from mantle_iam.errors import MantleIamError
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.evaluation import evaluate
 from mantle_iam.iam.near_miss import near_misses
-from mantle_iam.iam.policy import Effect, PolicyDocument, Statement
+from mantle_iam.iam.policy import Effect, Statement
 from mantle_iam.iam.request import (
     AuthorizationRequest,
     Decision,
@@ -31,6 +31,7 @@ from mantle_iam.iam.request import (
     StatementRef,
 )
 from mantle_iam.mantle import catalog
+from mantle_iam.mantle.call_context import DERIVED, SETTLED, TOKEN_TYPES, asked_keys
 from mantle_iam.mantle.credential import CredentialKind
 from mantle_iam.mantle.endpoint import partition_of
 from mantle_iam.mantle.exchange import Auth
@@ -38,28 +39,6 @@ from mantle_iam.mantle.operations import AuthMethod, Permission, Scope, required
 
 SOURCE = "the policies that bind the principal"
 """Source of evidence that was computed, not observed."""
-
-# Keys of a direct call over TLS whose value is known: present with this value, or absent (None).
-_SETTLED: dict[str, str | None] = {
-    "aws:securetransport": "true",
-    "aws:viaawsservice": "false",
-    "aws:calledvia": None,
-    "aws:calledviafirst": None,
-    "aws:calledvialast": None,
-}
-# Derived by the evaluation from principal, resource and account.
-_DERIVED = frozenset(
-    (
-        "aws:principalarn",
-        "aws:principalaccount",
-        "aws:principaltype",
-        "aws:principalisawsservice",
-        "aws:principalservicename",
-        "aws:username",
-        "aws:resourceaccount",
-    )
-)
-_TOKEN_TYPES = {AuthMethod.SHORT_TERM_KEY: "SHORT_TERM", AuthMethod.LONG_TERM_KEY: "LONG_TERM"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +150,20 @@ def _request(
     method: AuthMethod,
     policies: PolicySet,
 ) -> AuthorizationRequest:
-    context: dict[str, str] = {key: value for key, value in _SETTLED.items() if value is not None}
+    context: dict[str, str] = {key: value for key, value in SETTLED.items() if value is not None}
     model = observation.exchange.model
     if model and catalog.carries(permission.action, "bedrock-mantle:Model"):
         context["bedrock-mantle:model"] = model
-    token = _TOKEN_TYPES.get(method)
+    token = TOKEN_TYPES.get(method)
     if token and catalog.carries(permission.action, "bedrock-mantle:BearerTokenType"):
         context["bedrock-mantle:bearertokentype"] = token
-    named = {key.lower(): key for key in _keys(policies)}
+    named = {key.lower(): key for key in asked_keys(policies)}
     unknown = {
         key
         for folded, key in named.items()
         if folded not in context
-        and folded not in _SETTLED
-        and folded not in _DERIVED
+        and folded not in SETTLED
+        and folded not in DERIVED
         # A service key that the action does not carry is absent for certain.
         and (not folded.startswith("bedrock-mantle:") or catalog.carries(permission.action, key))
         and not folded.startswith(("bedrock:", "aws-marketplace:", "iam:", "s3:"))
@@ -198,26 +177,11 @@ def _request(
     )
 
 
-def _keys(policies: PolicySet) -> Iterator[str]:
-    return (condition.key for _, statement in _statements(policies) for condition in statement.conditions)
-
-
 def _statements(policies: PolicySet) -> Iterator[tuple[PolicyType, Statement]]:
-    for kind, documents in _layers(policies):
+    for kind, documents in policies.layers():
         for document in documents:
             for statement in document.statements:
                 yield kind, statement
-
-
-def _layers(policies: PolicySet) -> Iterator[tuple[PolicyType, tuple[PolicyDocument, ...]]]:
-    yield PolicyType.IDENTITY, policies.identity
-    yield PolicyType.PERMISSIONS_BOUNDARY, policies.permissions_boundary or ()
-    yield PolicyType.SESSION, policies.session or ()
-    for kind, levels in ((PolicyType.SCP, policies.scp), (PolicyType.RCP, policies.rcp)):
-        for level in levels or ():
-            yield kind, level
-    yield PolicyType.VPC_ENDPOINT, policies.vpc_endpoint or ()
-    yield PolicyType.RESOURCE, policies.resource or ()
 
 
 def _diagnosis(entry: Judged, policies: PolicySet) -> Diagnosis:
