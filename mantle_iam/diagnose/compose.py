@@ -127,13 +127,15 @@ def merge(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
 def importance(diagnosis: Diagnosis) -> tuple[int, int, int, int, int]:
     """Key of the order of diagnoses: ``allowed`` last, the surer first, ``inconclusive`` before what it hesitates between."""
     first = min((item.exchange for item in diagnosis.evidence if item.exchange is not None), default=0)
-    # A leaked key comes before everything: whatever else is wrong, somebody else may be using it.
-    leaked = 0 if is_quarantine(diagnosis.policy) else 1
+    # A leaked key comes before everything: whatever else is wrong, somebody else may be using it.  Then a project that does
+    # not exist: nothing needs to be granted on it.
+    leaked = is_quarantine(diagnosis.policy)
+    nowhere = diagnosis.code == "project-not-found" and diagnosis.confidence is Confidence.CONCLUSIVE
     # Candidates that nothing decides between stay in the order of the hypotheses.
     open_question = diagnosis.confidence is Confidence.INCONCLUSIVE
     return (
         1 if diagnosis.code == "allowed" else 0,
-        leaked,
+        0 if leaked else 1 if nowhere else 2,
         _CONFIDENCES.index(diagnosis.confidence),
         (-1 if diagnosis.code == "inconclusive" else 0) if open_question else rank(diagnosis.code),
         first,

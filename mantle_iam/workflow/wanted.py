@@ -82,7 +82,7 @@ def wanted_permissions(part: Part) -> tuple[Wanted, ...]:
     """What the diagnoses of ``part`` miss, then what the same calls need besides and nothing shows to be granted."""
     found: dict[tuple[str, str, PolicyType], Wanted] = {}
     for diagnosis in part.report.diagnoses if _is_believed(part.report) else ():
-        if diagnosis.code not in GRANTABLE or diagnosis.effect == "explicit":
+        if diagnosis.code not in GRANTABLE or diagnosis.effect == "explicit" or _is_nowhere(diagnosis, part):
             continue
         for wanted in _missing(diagnosis, part):
             found.setdefault(_key(wanted), wanted)
@@ -94,6 +94,16 @@ def wanted_permissions(part: Part) -> tuple[Wanted, ...]:
         if (action, wanted.layer) not in named and action not in granted:
             found.setdefault(_key(wanted), wanted)
     return tuple(found.values())
+
+
+def _is_nowhere(diagnosis: Diagnosis, part: Part) -> bool:
+    """Whether it is about a project that the service says does not exist: granting on it would end nothing."""
+    project = (part.case.project or "").rpartition("/")[2]
+    unknown = any(
+        other.code == "project-not-found" and other.confidence is Confidence.CONCLUSIVE
+        for other in part.report.diagnoses
+    )
+    return bool(project) and unknown and (diagnosis.resource or "").endswith(f":project/{project}")
 
 
 def _is_believed(report: Report) -> bool:

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mantle_iam.diagnose.case import Case
+from mantle_iam.diagnose.differential import diagnose
 from mantle_iam.generate.grants import Grant, grants_of
 from mantle_iam.iam.evaluation import evaluate
 from mantle_iam.iam.policy import PolicyDocument, Statement
 from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet
 from mantle_iam.mantle import catalog
+from mantle_iam.mantle.exchange import Auth, Exchange, Probe
 from mantle_iam.mantle.operations import Permission
 from mantle_iam.report.document import fix_document
 from mantle_iam.report.proposal import Fix
@@ -221,3 +224,23 @@ def test_grants_of_a_fix_are_those_that_its_reasons_name() -> None:
 def test_the_hand_made_sentence_and_policies_are_real() -> None:
     assert "is not authorized to perform: a:B on resource: *" in sentence("arn:aws:iam::1:user/x", "a:B", "*")
     assert policy_set({"identity": [FULL]}).permissions_boundary is None
+
+
+def test_nothing_is_granted_on_a_project_that_does_not_exist() -> None:
+    project = "arn:aws:bedrock-mantle:us-west-2:111122223333:project/proj_nope"
+    refusal = (
+        f"User: arn:aws:sts::111122223333:assumed-role/app/s is not authorized to perform: bedrock-mantle:CreateInference on "
+        f"resource: {project} because no identity-based policy allows the bedrock-mantle:CreateInference action"
+    )
+
+    def answered(status: int, code: str, message: str, path: str) -> Exchange:
+        body = json.dumps({"error": {"code": code, "message": message, "param": None, "type": "invalid_request_error"}})
+        url = f"https://bedrock-mantle.us-west-2.api.aws{path}"
+        return Exchange(Probe.OPERATION, "POST", url, Auth.SIGV4, project="proj_nope", status=status, body=body)
+
+    refused = answered(403, "access_denied", refusal, "/v1/responses")
+    case = Case((refused,), project="proj_nope", region="us-west-2")
+    assert propose_fix(diagnose(case), case) is not None
+    missing = answered(404, "not_found_error", f"Project {project} not found.", "/v1/chat/completions")
+    case = Case((missing, refused), project="proj_nope", region="us-west-2")
+    assert propose_fix(diagnose(case), case) is None
