@@ -44,22 +44,6 @@ def read_text(path: str, *, what: str = "input", limit: int = MAX_INPUT_BYTES) -
     return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
 
 
-def read_json(path: str, *, what: str = "input") -> Any:
-    """The JSON value in ``path`` (or standard input).
-
-    Raises:
-        InputError: with line and column of the syntax error.
-    """
-    text = read_text(path, what=what)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        name = "standard input" if path == "-" else path
-        raise InputError(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg.lower()}") from None
-    except RecursionError:
-        raise InputError(f"`{path}` is nested too deeply") from None
-
-
 def output_option(*formats: str) -> Callable[[F], F]:
     """``--output``, the first of ``formats`` being the default."""
     return click.option(

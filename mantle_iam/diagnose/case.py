@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mantle_iam.diagnose.diagnosis import Diagnosis
-from mantle_iam.iam.request import PolicySet
+from mantle_iam.iam.request import PolicySet, PolicyType
 from mantle_iam.mantle.credential import Credential
 from mantle_iam.mantle.endpoint import Endpoint
 from mantle_iam.mantle.exchange import Exchange, Probe
@@ -20,6 +20,18 @@ class FoundCredential:
     where: str
     credential: Credential
     used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyName:
+    """What a document of ``Case.policies`` is called; the place is that of ``iam.request.StatementRef``."""
+
+    policy_type: PolicyType
+    level: int | None
+    document: int
+    name: str
+    """In words: ``inline policy `x` of role/app``."""
+    arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class Case:
     """ARN that the caller believes to be (STS, or the key itself)."""
     policies: PolicySet | None = None
     """Policies that bind the principal, where they could be read; unreadable layers are in ``PolicySet.unknown``."""
+    policy_names: tuple[PolicyName, ...] = ()
+    """Names of the documents in ``policies``, as far as they are known."""
     now: datetime | None = None
 
 

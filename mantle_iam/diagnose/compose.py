@@ -13,17 +13,7 @@ from mantle_iam.diagnose.codes import code_info, rank
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.observation import Observation
 from mantle_iam.iam.request import PolicyType
-
-LAYER_NAMES: dict[PolicyType, str] = {
-    PolicyType.IDENTITY: "identity-based policy",
-    PolicyType.PERMISSIONS_BOUNDARY: "permissions boundary",
-    PolicyType.SESSION: "session policy",
-    PolicyType.SCP: "service control policy",
-    PolicyType.RCP: "resource control policy",
-    PolicyType.VPC_ENDPOINT: "VPC endpoint policy",
-    PolicyType.RESOURCE: "resource-based policy",
-}
-"""The layers in the words of AWS's messages."""
+from mantle_iam.mantle.denial import LAYER_NAMES
 
 _CONFIDENCES = (Confidence.CONCLUSIVE, Confidence.LIKELY, Confidence.INCONCLUSIVE)
 
@@ -72,11 +62,6 @@ def heard(observation: Observation, says: str | None = None) -> Evidence:
         exchange=observation.index,
         probe=observation.exchange.probe,
     )
-
-
-def at_most(confidence: Confidence, ceiling: Confidence) -> Confidence:
-    """The weaker of the two."""
-    return max(confidence, ceiling, key=_CONFIDENCES.index)
 
 
 def refusal_title(code: str, actions: Sequence[str], resource: str | None, layer: PolicyType | None) -> str:

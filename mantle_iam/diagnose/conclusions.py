@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from mantle_iam.diagnose.classify import BEARER_ACTION, needed_actions
-from mantle_iam.diagnose.compose import LAYER_NAMES, heard, make, refusal_title, spoken
+from mantle_iam.diagnose.compose import heard, make, refusal_title, spoken
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.hypotheses import Hypothesis
 from mantle_iam.diagnose.observation import Answered, shorten
@@ -20,6 +20,7 @@ from mantle_iam.diagnose.rules.policies import call_resource, key_principal
 from mantle_iam.diagnose.rules.routing import bare_404, served_at
 from mantle_iam.diagnose.subject import Subject
 from mantle_iam.iam.request import PolicyType
+from mantle_iam.mantle.denial import LAYER_NAMES
 from mantle_iam.mantle.exchange import Auth
 
 Support = tuple[Evidence, ...]

@@ -24,12 +24,11 @@ from mantle_iam.iam.request import (
     PolicyType,
 )
 from mantle_iam.mantle import catalog
+from mantle_iam.mantle.call_context import TOKEN_TYPES
 from mantle_iam.mantle.denial import Denial
-from mantle_iam.mantle.operations import AuthMethod, RequiredAction, When
+from mantle_iam.mantle.operations import RequiredAction, When
 from mantle_iam.mantle.overlay import BEARER_ACTION
 from mantle_iam.mantle.scope import Scope
-
-TOKEN_TYPES = {AuthMethod.SHORT_TERM_KEY: "SHORT_TERM", AuthMethod.LONG_TERM_KEY: "LONG_TERM"}
 
 _ORDER = (
     # Which layer an implicit denial names when several withhold it: the order in which AWS evaluates them,

@@ -39,7 +39,6 @@ _ALTERNATIVES = frozenset(
         "stringlike",
     }
 )
-_PATTERNS = frozenset({"stringlike", "arnlike", "arnequals"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,11 +61,6 @@ class Operator:
     def alternatives(self) -> bool:
         """Whether its values are alternatives, each of which could stand in a statement of its own."""
         return self.qualifier != "forallvalues" and self.base in _ALTERNATIVES
-
-    @property
-    def takes_patterns(self) -> bool:
-        """Whether ``*`` and ``?`` in its values are wildcards."""
-        return self.base in _PATTERNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -348,7 +348,7 @@ def _better(first: list[Denial], second: list[Denial]) -> list[Denial]:
 
 # --- writing ---------------------------------------------------------------------------------------------------------------
 
-_IMPLICIT: dict[PolicyType | None, str] = {
+LAYER_NAMES: dict[PolicyType, str] = {
     PolicyType.IDENTITY: "identity-based policy",
     PolicyType.PERMISSIONS_BOUNDARY: "permissions boundary",
     PolicyType.SESSION: "session policy",
@@ -356,8 +356,8 @@ _IMPLICIT: dict[PolicyType | None, str] = {
     PolicyType.RCP: "resource control policy",
     PolicyType.VPC_ENDPOINT: "VPC endpoint policy",
     PolicyType.RESOURCE: "resource-based policy",
-    None: "policy",
 }
+"""The layers in the words of AWS's messages."""
 
 
 def write_denial(denial: Denial) -> str:
@@ -385,7 +385,7 @@ def write_denial(denial: Denial) -> str:
 
 def _reason(denial: Denial) -> str:
     trust = denial.policy_type is PolicyType.RESOURCE and (denial.action or "").startswith("sts:AssumeRole")
-    layer = "role trust policy" if trust else _IMPLICIT[denial.policy_type]
+    layer = "role trust policy" if trust else LAYER_NAMES[denial.policy_type] if denial.policy_type else "policy"
     if denial.effect == "implicit":
         return f" because no {layer} allows the {denial.action} action"
     if denial.effect != "explicit":

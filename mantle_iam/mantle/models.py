@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mantle_iam.mantle.sources import ENDPOINTS, PRODUCT_IDS, SAMPLES, Source
+from mantle_iam.mantle.sources import ENDPOINTS, SAMPLES, Source
 
 
 class Api(StrEnum):
@@ -70,7 +70,7 @@ _CHAT: Final = (Api.CHAT,)
 
 # "Models from the following providers aren't sold through AWS Marketplace: Amazon, DeepSeek, Mistral AI, Meta, Qwen, OpenAI":
 # those are False; Anthropic is listed there with product ids: True; the page does not name the others: None.
-MARKETPLACE_REFERENCE: Final = PRODUCT_IDS
+# https://docs.aws.amazon.com/bedrock/latest/userguide/model-access-product-ids.html
 
 # The longest prefix wins, so the order does not matter; it is by base path, then by vendor.
 FAMILIES: Final = (

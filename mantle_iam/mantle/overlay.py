@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mantle_iam.iam.policy import Condition
-from mantle_iam.mantle.sources import AGENTS_API, AGENTS_SECURITY, API_KEY_PERMISSIONS, MODEL_ACCESS, Source
+from mantle_iam.mantle.sources import AGENTS_API, AGENTS_SECURITY, API_KEY_PERMISSIONS, Source
 
 SERVICE: Final = "bedrock-mantle"
 SERVICE_PRINCIPAL: Final = "bedrock-mantle.amazonaws.com"
@@ -72,7 +72,7 @@ CALL_CONDITIONS: Final[dict[str, tuple[Condition, ...]]] = {
     "aws-marketplace:ViewSubscriptions": (Condition("StringEquals", "aws:CalledViaLast", (SERVICE_PRINCIPAL,)),),
     "iam:PassRole": (Condition("StringEquals", "iam:PassedToService", (SERVICE_PRINCIPAL,)),),
 }
-CALL_CONDITIONS_REFERENCE: Final = (MODEL_ACCESS, AGENTS_SECURITY)
+"""Sources: ``MODEL_ACCESS`` and ``AGENTS_SECURITY`` of ``sources.py``."""
 
 
 @dataclass(frozen=True, slots=True)

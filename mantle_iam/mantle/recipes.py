@@ -186,12 +186,6 @@ _SERVING: Final[Mapping[tuple[Api, str], str]] = MappingProxyType(
 )
 
 
-def serving_operation(model: str) -> Operation | None:
-    """The operation that an application would call for ``model`` (its first API on its base path), or ``None``."""
-    known = known_model(bare_model_id(model))
-    return _operation(_SERVING[(known.apis[0], known.base_path)]) if known else None
-
-
 def _unserved(model: Model) -> tuple[Operation, dict[str, Any]]:
     """An inference operation that does not serve ``model``, and its body."""
     if model.base_path == "/openai/v1":

@@ -50,8 +50,6 @@ BASE_URL_VARIABLES = (
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "BEDROCK_MANTLE_REGION")
 
-AWS_CHAIN = "AWS credential chain"
-
 
 @dataclass(frozen=True, slots=True)
 class Client:

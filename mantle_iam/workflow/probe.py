@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mantle_iam.collect.live import Collected
-from mantle_iam.diagnose.case import Answer, Case, Report
+from mantle_iam.diagnose.case import Answer, Case, PolicyName, Report
 from mantle_iam.diagnose.codes import Family, code_info
 from mantle_iam.diagnose.differential import diagnose
 from mantle_iam.diagnose.rules.offline import flawed
@@ -313,6 +313,7 @@ class _RegionRun:
             if self.collected
             else known_principal(self.setup, self.region, self.main),
             policies=self.collected.policies if self.collected else None,
+            policy_names=_policy_names(self.collected) if self.collected else (),
             now=self.now,
         )
 
@@ -401,6 +402,13 @@ def _with_flaw(setup: Setup, report: Report) -> Report:
     if found is None or any(one.code == found.code for one in report.diagnoses):
         return report
     return replace(report, diagnoses=(found, *report.diagnoses))
+
+
+def _policy_names(collected: Collected) -> tuple[PolicyName, ...]:
+    return tuple(
+        PolicyName(source.policy_type, source.level, source.document, str(source), source.arn)
+        for source in collected.sources
+    )
 
 
 def _is_mended(setup: Setup) -> bool:

@@ -2,7 +2,8 @@
 
 A file holds ``about``, ``source``, ``covers`` (rows of the error table ``E1`` …, numbers of real cases ``case 1`` …, the five
 traps ``trap 1`` …), then either ``text`` (something pasted) or ``exchanges``, what else is known (``credential``, ``region``,
-``model``, ``project``, ``principal``, ``auth``, ``now``, ``policies``, ``base_url``, ``found``), ``available`` probes, and the
+``model``, ``project``, ``principal``, ``auth``, ``now``, ``policies``,
+``policy_names``, ``base_url``, ``found``), ``available`` probes, and the
 expectations ``first``, ``expect``, ``never``, ``next_probes``.
 """
 
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mantle_iam.diagnose.case import Case, FoundCredential
+from mantle_iam.diagnose.case import Case, FoundCredential, PolicyName
 from mantle_iam.iam.grammar import parse_policy
 from mantle_iam.iam.request import PolicySet, PolicyType
 from mantle_iam.mantle.credential import Credential, CredentialFlaw, CredentialKind
@@ -67,6 +68,12 @@ def read_case(data: dict[str, Any]) -> Case:
         project=data.get("project"),
         principal=data.get("principal"),
         policies=read_policies(data["policies"]) if data.get("policies") else None,
+        policy_names=tuple(
+            PolicyName(
+                PolicyType(entry["policy_type"]), entry.get("level"), entry["document"], entry["name"], entry.get("arn")
+            )
+            for entry in data.get("policy_names", ())
+        ),
         now=moment(data.get("now")),
     )
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from mantle_iam.diagnose.case import Case
 from mantle_iam.diagnose.codes import USER_GUIDE
-from mantle_iam.diagnose.compose import LAYER_NAMES, heard, is_quarantine, make, opening, refusal_title, spoken
+from mantle_iam.diagnose.compose import heard, is_quarantine, make, opening, refusal_title, spoken
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.observation import Observation
 from mantle_iam.diagnose.rules.wording import Wording, by_table
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.request import PolicyType
 from mantle_iam.mantle import catalog
-from mantle_iam.mantle.denial import Denial
+from mantle_iam.mantle.denial import LAYER_NAMES, Denial
 
 MARKETPLACE_ACTIONS = ("aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions")
 

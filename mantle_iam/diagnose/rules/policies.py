@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mantle_iam.diagnose.case import Case
-from mantle_iam.diagnose.compose import LAYER_NAMES, make, opening, refusal_title
+from mantle_iam.diagnose.case import Case, PolicyName
+from mantle_iam.diagnose.compose import make, opening, refusal_title
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis, Evidence
 from mantle_iam.diagnose.observation import Observation
 from mantle_iam.errors import MantleIamError
@@ -33,6 +33,7 @@ from mantle_iam.iam.request import (
 from mantle_iam.mantle import catalog
 from mantle_iam.mantle.call_context import DERIVED, SETTLED, TOKEN_TYPES, asked_keys
 from mantle_iam.mantle.credential import CredentialKind
+from mantle_iam.mantle.denial import LAYER_NAMES
 from mantle_iam.mantle.endpoint import partition_of
 from mantle_iam.mantle.exchange import Auth
 from mantle_iam.mantle.operations import AuthMethod, Permission, Scope, required_permissions
@@ -48,6 +49,8 @@ class Judged:
     permission: Permission
     result: EvaluationResult
     request: AuthorizationRequest
+    names: tuple[PolicyName, ...] = ()
+    """What the documents are called, where that is known."""
 
     @property
     def refused(self) -> bool:
@@ -75,7 +78,7 @@ def judge(observation: Observation, case: Case, principal: str | None) -> tuple[
     for permission in wanted:
         request = _request(permission, observation, case, who, method, policies)
         try:
-            found.append(Judged(permission, evaluate(request, policies), request))
+            found.append(Judged(permission, evaluate(request, policies), request, case.policy_names))
         except MantleIamError:
             continue
     return tuple(found)
@@ -204,7 +207,8 @@ def _evidence(entry: Judged, says: str) -> Evidence:
 def _explicit(entry: Judged) -> Diagnosis:
     ref = entry.result.determining[0] if entry.result.determining else None
     layer = ref.policy_type if ref else None
-    where = _place(ref) if ref else "a statement"
+    where = _place(ref, entry) if ref else "a statement"
+    named = _named(ref, entry) if ref else None
     return make(
         "explicit-deny",
         Confidence.CONCLUSIVE,
@@ -217,13 +221,14 @@ def _explicit(entry: Judged) -> Diagnosis:
         actions=(entry.permission.action,),
         resource=entry.permission.resource,
         principal=entry.request.principal,
+        policy=(named.arn or named.name) if named else None,
     )
 
 
 def _missing(entry: Judged, layer: PolicyType, nearest: NearMiss | None, policies: PolicySet) -> Diagnosis:
     action, resource = entry.permission.action, entry.permission.resource
     name = LAYER_NAMES[layer]
-    hint = f" {_sentence(nearest)}" if nearest else _prefix_hint(action, layer, policies)
+    hint = f" {_sentence(nearest, entry)}" if nearest else _prefix_hint(action, layer, policies)
     return make(
         "missing-permission",
         Confidence.CONCLUSIVE,
@@ -248,9 +253,9 @@ def _condition(entry: Judged, miss: NearMiss, layer: PolicyType) -> Diagnosis:
     return make(
         "condition-not-met",
         Confidence.LIKELY if miss.unknown else Confidence.CONCLUSIVE,
-        (_evidence(entry, f"{_place(miss.statement)} would allow it but for its condition: {miss.detail}"),),
+        (_evidence(entry, f"{_place(miss.statement, entry)} would allow it but for its condition: {miss.detail}"),),
         title=f"{entry.permission.action} is granted under a condition on {key} that does not hold",
-        explanation=f"{opening(_place(miss.statement))} wants {key} to be {wanted} ({miss.operator}), and the request has "
+        explanation=f"{opening(_place(miss.statement, entry))} wants {key} to be {wanted} ({miss.operator}), and the request has "
         f"{had}."
         + (f" Not every action carries {key}; on those that do not, the statement never applies." if absent else ""),
         remedy=f"Call with a value that the condition takes ({wanted}), or widen the condition"
@@ -264,10 +269,8 @@ def _condition(entry: Judged, miss: NearMiss, layer: PolicyType) -> Diagnosis:
     )
 
 
-def _sentence(miss: NearMiss | None) -> str:
-    if miss is None:
-        return ""
-    return f"{opening(_place(miss.statement))} comes near: {miss.detail.rstrip('.')}."
+def _sentence(miss: NearMiss, entry: Judged) -> str:
+    return f"{opening(_place(miss.statement, entry))} comes near: {miss.detail.rstrip('.')}."
 
 
 def _prefix_hint(action: str, layer: PolicyType, policies: PolicySet) -> str:
@@ -297,7 +300,15 @@ def _names(layers: tuple[PolicyType, ...]) -> str:
     return ", ".join(LAYER_NAMES[layer] for layer in layers) or LAYER_NAMES[PolicyType.IDENTITY]
 
 
-def _place(ref: StatementRef) -> str:
+def _named(ref: StatementRef, entry: Judged) -> PolicyName | None:
+    place = (ref.policy_type, ref.level, ref.document)
+    return next((name for name in entry.names if (name.policy_type, name.level, name.document) == place), None)
+
+
+def _place(ref: StatementRef, entry: Judged) -> str:
     level = f" at level {ref.level}" if ref.level is not None else ""
     which = f"`{ref.sid}`" if ref.sid else f"{ref.statement + 1}"
-    return f"statement {which} of {LAYER_NAMES[ref.policy_type]} {ref.document + 1}{level}"
+    named = _named(ref, entry)
+    return (
+        f"statement {which} of {named.name if named else f'{LAYER_NAMES[ref.policy_type]} {ref.document + 1}'}{level}"
+    )

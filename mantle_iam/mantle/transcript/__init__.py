@@ -136,7 +136,7 @@ def _find(text: str, depth: int) -> list[Found]:
         for item in finder(text):
             if spans.add(item.start, item.end):
                 found.append(item)
-                if len(found) >= 20 * MAX_EXCHANGES:
+                if len(found) >= MAX_FOUND:
                     return sorted(found, key=lambda item: item.start)
             elif item.weak:
                 inside.append(item)
