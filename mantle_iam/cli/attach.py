@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mantle_iam.cli.common import color_option, read_text, use_color
+from mantle_iam.cli.common import color_option, read_policy, read_text, use_color
 from mantle_iam.cli.show import text_width
 from mantle_iam.errors import InputError, MantleIamError, UndeterminedError
 from mantle_iam.mantle.credential import Credential, CredentialKind, read_credential
@@ -169,10 +169,9 @@ def _user_of(credential: Credential, where: str) -> tuple[str, str | None]:
 def _inline(path: str, name: str | None) -> InlineChange:
     from mantle_iam.attach.plan import InlineChange
     from mantle_iam.generate.render import checked_policy_name
-    from mantle_iam.iam.grammar import parse_policy
     from mantle_iam.workflow.target import policy_name
 
-    document = parse_policy(read_text(path, what="policy"))
+    document = read_policy(path)
     if any(s.principals or s.not_principals for s in document.statements):
         raise InputError(
             "the policy names principals, which a policy on a user, role or group must not",

@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from mantle_iam.cli.common import color_option, output_option, print_json, read_text, use_color
-from mantle_iam.errors import InputError, PolicyError
+from mantle_iam.cli.common import color_option, output_option, print_json, read_policy, use_color
+from mantle_iam.errors import InputError
 from mantle_iam.iam.action import Action
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.evaluation import evaluate
-from mantle_iam.iam.grammar import parse_printed_policy
 from mantle_iam.iam.near_miss import deny_reasons, near_misses
 from mantle_iam.iam.policy import PolicyDocument
 from mantle_iam.iam.principals import read_caller
@@ -73,15 +72,7 @@ class _Loaded:
             files = sorted(str(file) for file in Path(path).glob("*.json"))
             if not files:
                 raise InputError(f"the folder `{path}` holds no *.json file")
-        return [(file, _document(file)) for file in files]
-
-
-def _document(file: str) -> PolicyDocument:
-    try:
-        return parse_printed_policy(read_text(file, what="policy"))
-    except PolicyError as error:
-        name = "standard input" if file == "-" else file
-        raise InputError(f"{name}: {error.message}", help=error.help) from None
+        return [(file, read_policy(file)) for file in files]
 
 
 _MANY: dict[str, Any] = {"multiple": True, "metavar": "FILE"}

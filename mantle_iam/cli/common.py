@@ -7,11 +7,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mantle_iam.errors import InputError
+from mantle_iam.errors import InputError, PolicyError
+
+if TYPE_CHECKING:
+    from mantle_iam.iam.policy import PolicyDocument
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 """More than this is no pasted error and no policy; it is refused rather than read."""
@@ -42,6 +45,24 @@ def read_text(path: str, *, what: str = "input", limit: int = MAX_INPUT_BYTES) -
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+
+
+def read_policy(path: str) -> PolicyDocument:
+    """The policy document in ``path`` (or standard input), also when it stands in what an AWS command prints around it.
+
+    Raises:
+        InputError: it cannot be read, or is no policy; the message names the file.
+    """
+    from mantle_iam.iam.grammar import parse_printed_policy
+
+    text = read_text(path, what="policy")
+    name = "standard input" if path == "-" else path
+    if not text.strip():
+        raise InputError(f"{name}: the policy is empty")
+    try:
+        return parse_printed_policy(text)
+    except PolicyError as error:
+        raise InputError(f"{name}: {error.message}", help=error.help) from None
 
 
 def output_option(*formats: str) -> Callable[[F], F]:

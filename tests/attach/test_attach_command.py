@@ -233,7 +233,7 @@ WRONG = [
     (("--managed", "full", "--name", "n", "--user", "a"), "own name"),
     (("--policy", "missing.json", "--user", "a"), "cannot read policy"),
     (("--policy", "-", "--api-key-stdin"), "both come from standard input"),
-    (("--policy", "-", "--user", "a"), "JSON"),
+    (("--policy", "-", "--user", "a"), "the policy is empty"),
     (("--managed", "full", "--api-key-file", "k", "--api-key-stdin"), "different keys"),
     (("--managed", "full", "--api-key-file", "missing.txt"), "cannot read key"),
     (("--managed", "full", "--user", "nobody", "--yes"), "nobody"),

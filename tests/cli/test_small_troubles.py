@@ -1,4 +1,4 @@
-"""What becomes of a command whose output cannot be written."""
+"""Commands that are mistyped, whose input is no policy, or whose output cannot be written: one line each, or none."""
 
 from __future__ import annotations
 
@@ -28,3 +28,24 @@ def test_nobody_reading_on_is_quiet(tmp_path: Path) -> None:
         assert '"implicitDeny"' in running.stdout.readline()
         running.stdout.close()
         assert (running.wait(timeout=30), running.stderr.read()) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"), [("explian", "Did you mean 'explain'?"), ("Probe", "Did you mean 'probe'?"), ("zzz", "'zzz'.\n")]
+)
+def test_a_mistyped_command_is_told_the_nearest(typed: str, near: str) -> None:
+    done = subprocess.run([*COMMAND[:3], typed], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert near in done.stderr
+    assert ("Did you mean" in done.stderr) is near.startswith("Did")
+
+
+@pytest.mark.parametrize("command", [["attach", "--user", "x", "--dry-run"], ["can-i", "s3:GetObject"]])
+@pytest.mark.parametrize(("text", "says"), [("", "the policy is empty"), ("{", "not JSON: line 1, column 2")])
+def test_a_policy_file_that_is_none_is_named(tmp_path: Path, command: list[str], text: str, says: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    done = subprocess.run([*COMMAND[:3], *command, "--policy", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {path}: ")
+    assert says in done.stderr
