@@ -168,7 +168,7 @@ def _user_of(credential: Credential, where: str) -> tuple[str, str | None]:
 
 def _inline(path: str, name: str | None) -> InlineChange:
     from mantle_iam.attach.plan import InlineChange
-    from mantle_iam.generate.render import checked_policy_name
+    from mantle_iam.generate.artifact import checked_policy_name
     from mantle_iam.workflow.target import policy_name
 
     document = read_policy(path)

@@ -10,6 +10,7 @@ import click
 from mantle_iam import bundled
 from mantle_iam.errors import InputError
 from mantle_iam.generate.actions import permissions_for_actions
+from mantle_iam.generate.artifact import NAME_LIMIT, Artifact, checked_policy_name
 from mantle_iam.generate.least_privilege import LeastPrivilegePolicy, least_privilege
 from mantle_iam.generate.presets import (
     PURPOSES,
@@ -19,18 +20,10 @@ from mantle_iam.generate.presets import (
     permissions_for,
     unserved_models,
 )
-from mantle_iam.generate.render import (
-    MANAGED_POLICY_LIMIT,
-    NAME_LIMIT,
-    USER_INLINE_LIMIT,
-    Rendering,
-    checked_policy_name,
-    format_names,
-    policy_size,
-    render,
-)
+from mantle_iam.generate.render import format_names, render
 from mantle_iam.generate.scoping import CheckedScope, checked_scope
 from mantle_iam.iam.matching import glob
+from mantle_iam.iam.validation import MAX_CHARACTERS, StoredAs, policy_size
 from mantle_iam.mantle.operations import AuthMethod, Permission, operations
 from mantle_iam.mantle.scope import Scope
 from mantle_iam.report.layout import clean
@@ -121,15 +114,15 @@ def command(
     scope = checked_scope(account=account, regions=regions, projects=projects, models=models)
     permissions, more = _permissions(wanted, actions, method, scope, marketplace)
     policy = least_privilege(permissions)
-    rendering = Rendering(
-        policy.document,
+    artifact = Artifact(
+        (policy.document,),
         name=checked_policy_name(name or "-".join(["mantle", *([p.name for p in wanted] or ["actions"])])[:NAME_LIMIT]),
         description=f"Amazon Bedrock Mantle: {', '.join(p.name for p in wanted) or 'actions by name'}",
         roles=tuple(map(checked_policy_name, roles)),
         users=tuple(map(checked_policy_name, users)),
         groups=tuple(map(checked_policy_name, groups)),
     )
-    text = render(rendering, format_name, _template)
+    text = render(artifact, format_name, _template)
     if explain:
         _tell(_reasons(policy), "")
     if not quiet:
@@ -217,14 +210,11 @@ def _unused_notes(format_name: str, name: str | None, attached: dict[str, tuple[
 
 def _size_notes(policy: LeastPrivilegePolicy) -> list[str]:
     size = policy_size(policy.document)
-    if size > MANAGED_POLICY_LIMIT:
-        return [
-            f"the policy has {size} characters; a managed policy may have {MANAGED_POLICY_LIMIT}: split the purposes"
-        ]
-    if size > USER_INLINE_LIMIT:
-        return [
-            f"the policy has {size} characters; a user's inline policies may have {USER_INLINE_LIMIT}: make it a managed one"
-        ]
+    managed, inline = MAX_CHARACTERS[StoredAs.MANAGED], MAX_CHARACTERS[StoredAs.USER_INLINE]
+    if size > managed:
+        return [f"the policy has {size} characters; a managed policy may have {managed}: split the purposes"]
+    if size > inline:
+        return [f"the policy has {size} characters; a user's inline policies may have {inline}: make it a managed one"]
     return []
 
 

@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from mantle_iam import bundled
 from mantle_iam.errors import InputError
+from mantle_iam.generate.artifact import Artifact, checked_policy_name
 from mantle_iam.generate.least_privilege import least_privilege
 from mantle_iam.generate.presets import PURPOSES, find_purpose, permissions_for
-from mantle_iam.generate.render import Rendering, checked_policy_name, format_names, hcl_string, policy_size, render
+from mantle_iam.generate.render import format_names, render
+from mantle_iam.generate.render.terraform import hcl_string
 from mantle_iam.iam.grammar import parse_policy, write_policy
 from mantle_iam.iam.policy import Condition, Effect, PolicyDocument, Principals, Statement
+from mantle_iam.iam.validation import policy_size
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.mantle.scope import Scope
 
@@ -51,7 +54,7 @@ def policy(purpose: str, **scope: Any) -> PolicyDocument:
 
 
 def terraform(document: PolicyDocument, **more: Any) -> str:
-    return render(Rendering(document, **more), "terraform", template)
+    return render(Artifact((document,), **more), "terraform", template)
 
 
 def unquoted(text: str) -> str:
@@ -175,8 +178,8 @@ def test_what_terraform_cannot_say_is_refused():
 
 def test_json_forms_are_the_same_document():
     document = policy("responses")
-    pretty = render(Rendering(document), "json", template)
-    small = render(Rendering(document), "json-min", template)
+    pretty = render(Artifact((document,)), "json", template)
+    small = render(Artifact((document,)), "json-min", template)
     assert json.loads(pretty) == json.loads(small) == write_policy(document)
     assert "\n" not in small.rstrip("\n")
     assert policy_size(document) == len(small) - 1
@@ -185,15 +188,15 @@ def test_json_forms_are_the_same_document():
 def test_every_format_ends_its_last_line_and_is_the_same_twice():
     document = policy("chat")
     for name in format_names():
-        text = render(Rendering(document), name, template)
+        text = render(Artifact((document,)), name, template)
         assert text.endswith("\n")
         assert not text.endswith("\n\n")
-        assert text == render(Rendering(document), name, template)
+        assert text == render(Artifact((document,)), name, template)
 
 
 def test_an_unknown_format_names_the_known():
     with pytest.raises(InputError) as caught:
-        render(Rendering(policy("chat")), "yaml", template)
+        render(Artifact((policy("chat"),)), "yaml", template)
     assert "terraform" in (caught.value.help or "")
 
 
@@ -206,5 +209,7 @@ def test_a_name_that_iam_does_not_take_is_refused(name):
 @pytest.mark.parametrize("purpose", ["chat", "claude-code", "projects"])
 def test_goldens(purpose, golden):
     for name in ("json", "terraform"):
-        rendering = Rendering(policy(purpose, account="111122223333", regions=("us-east-1",)), name=f"mantle-{purpose}")
+        rendering = Artifact(
+            (policy(purpose, account="111122223333", regions=("us-east-1",)),), name=f"mantle-{purpose}"
+        )
         golden(f"generate/{purpose}.{'tf' if name == 'terraform' else name}", render(rendering, name, template))
