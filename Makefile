@@ -5,8 +5,11 @@ SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d " ")
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
+# The tools that check infrastructure code: about 1.5 GB, so they have an environment of their own.
+IAC := .venv-iac
+NODE := tests/iac/node
 
-.PHONY: demo test lint type imports unit packaging bench lock clean format goldens
+.PHONY: demo test test-iac lint type imports unit packaging bench lock lock-iac clean format goldens
 .DEFAULT_GOAL := test
 
 # One environment for users' extras and development, made anew when the lock or the metadata change.
@@ -38,6 +41,21 @@ unit: $(VENV)/.ready
 packaging: $(VENV)/.ready
 	$(RUN) pytest tests/test_packaging.py
 
+# What a machine does not have (terraform, node) is named in the last lines; with STRICT=1 that is a failure.
+test-iac: $(VENV)/.ready $(IAC)/.ready $(NODE)/node_modules/.ready ## the heavy checks: terraform, cfn-lint, CDK, Pulumi, real scripts
+	MANTLE_IAM_IAC_ENV=$(abspath $(IAC)) MANTLE_IAM_IAC_STRICT=$(STRICT) $(RUN) pytest -n 2 --dist loadgroup -m iac tests/iac
+
+$(IAC)/.ready: requirements-iac.lock
+	$(PYTHON) -m venv --clear $(IAC)
+	$(IAC)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-iac.lock
+	@touch $@
+
+$(NODE)/node_modules/.ready: $(wildcard $(NODE)/package-lock.json)
+	@mkdir -p $(@D)
+	@if [ -z "$^" ]; then :; \
+	elif command -v npm >/dev/null; then npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "no npm: what needs it is not checked" >&2; fi
+
 bench: $(VENV)/.ready ## figures: ratios within one run
 	$(RUN) benchmarks
 
@@ -55,5 +73,13 @@ lock: ## renew requirements-dev.lock
 	  --extra emulator --group dev --custom-compile-command "make lock" -o requirements-dev.lock pyproject.toml
 	rm -rf .venv-lock
 
+lock-iac: ## renew requirements-iac.lock
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	  --custom-compile-command "make lock-iac" -o requirements-iac.lock tests/iac/requirements.in
+	rm -rf .venv-lock
+
 clean:
+	rm -rf $(IAC) $(NODE)/node_modules
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

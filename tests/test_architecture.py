@@ -338,7 +338,7 @@ def test_the_check_for_keys_sees_one() -> None:
 def test_test_files_have_names_of_their_own() -> None:
     """pytest imports test files by their bare name; two of one name would hide each other."""
     seen: dict[str, Path] = {}
-    for path in sorted((ROOT / "tests").rglob("*.py")):
+    for path in sorted(path for path in _tracked() if path.suffix == ".py" and (ROOT / "tests") in path.parents):
         if path.name in {"conftest.py", "__init__.py"} or (path.parent / "__init__.py").exists():
             continue
         assert path.name not in seen, f"{path.relative_to(ROOT)} and {seen[path.name].relative_to(ROOT)}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 from typing import Any
 
 import pytest
 
 from mantle_iam import bundled
+from mantle_iam.generate.artifact import Kind
+from mantle_iam.generate.kinds import Wish, assemble
 from mantle_iam.iam.evaluation import evaluate
-from mantle_iam.iam.grammar import parse_policy
+from mantle_iam.iam.grammar import parse_policy, write_policy
 from mantle_iam.iam.policy import PolicyDocument
-from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet
+from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet, PolicyType
+from mantle_iam.iam.validation import StoredAs, policy_problems
 from mantle_iam.mantle import catalog
 from mantle_iam.mantle.scope import Scope
 
@@ -28,6 +32,7 @@ def shipped(folder: str) -> dict[str, dict[str, Any]]:
 
 MANAGED = shipped("managed")
 EXAMPLES = shipped("examples")
+SCPS = shipped("scp")
 FULL, INFERENCE, READ_ONLY, LIMITED, BEDROCK_FULL, LIMITED_V1 = (
     parse_policy(MANAGED[name]["document"])
     for name in (
@@ -204,3 +209,52 @@ def test_an_example_is_complete_and_names_real_actions(entry):
     assert {case["decision"] for case in entry["cases"]} > {"implicitDeny"}
     decided = {case["action"] for case in entry["cases"]}
     assert decided & actions
+
+
+# Service control policies: made by `mantle_iam.generate.kinds`, from what stands in the file as `wish`.
+
+EVERYTHING = parse_policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+SCP_CASES = [(entry, case) for entry in SCPS.values() for case in entry["cases"]]
+
+
+def scp_of(entry: dict[str, Any]) -> dict[str, Any]:
+    wish = {name: tuple(value) if isinstance(value, list) else value for name, value in entry["wish"].items()}
+    scope = Scope(**{name: tuple(values) for name, values in wish.pop("scope", {}).items()})
+    return write_policy(assemble(Wish(kind=Kind.SCP, scope=scope, **wish)).artifact.document)
+
+
+@pytest.mark.parametrize("name", SCPS)
+def test_a_shipped_scp_is_what_is_generated(name):
+    entry = SCPS[name]
+    made = scp_of(entry)
+    if os.environ.get("MANTLE_IAM_RENEW_GOLDENS"):
+        text = json.dumps({**entry, "document": made}, indent=2, ensure_ascii=False)
+        (bundled.policies() / "scp" / f"{name}.json").write_text(f"{text}\n", "utf-8")
+        entry = {**entry, "document": made}
+    assert entry["document"] == made, "run `make goldens` and read the diff"
+
+
+@pytest.mark.parametrize("name", SCPS)
+def test_a_shipped_scp_is_complete(name):
+    entry = SCPS[name]
+    assert set(entry) == {"name", "intent", "policy_type", "source", "wish", "document", "cases"}
+    assert (entry["name"], entry["policy_type"]) == (name, "scp")
+    assert entry["intent"].endswith(".")
+    assert "https://" in entry["source"]
+    assert policy_problems(parse_policy(entry["document"]), PolicyType.SCP, StoredAs.SCP) == ()
+    # With the white space of a console or of `json`, in the size that older tools check.
+    assert len(json.dumps(entry["document"], indent=2)) <= 5120
+    assert {case["decision"] for case in entry["cases"]} == {"explicitDeny", "allowed"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "case"),
+    SCP_CASES,
+    ids=[f"{e['name']}: {c['action'].partition(':')[2]} {c['decision']}" for e, c in SCP_CASES],
+)
+def test_a_shipped_scp_does_what_it_says(entry, case):
+    request = AuthorizationRequest(
+        PRINCIPAL, case["action"], (case["resource"],), resource_account=ACCOUNT, context=case.get("context", {})
+    )
+    policies = PolicySet(identity=(EVERYTHING,), scp=((EVERYTHING, parse_policy(entry["document"])),))
+    assert evaluate(request, policies).decision == case["decision"]

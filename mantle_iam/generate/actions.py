@@ -24,6 +24,7 @@ from mantle_iam.mantle.operations import (
 )
 from mantle_iam.mantle.overlay import BEARER_ACTION, CALL_CONDITIONS, RUNTIME, RUNTIME_BEARER_ACTION, SERVICE
 from mantle_iam.mantle.scope import Scope
+from mantle_iam.mantle.scope_conditions import scoped_conditions
 
 ASKED: Final = "asked for by name"
 
@@ -48,21 +49,31 @@ def permissions_for_actions(actions: tuple[str, ...], auth: AuthMethod, scope: S
     permissions: list[Permission] = []
     notes: list[str] = []
     for text in actions:
-        action = _parsed(text)
+        action = parsed_action(text)
         for name in _expanded(action, notes):
             permissions.extend(_permissions(name, scope, notes))
     asked = {permission.action for permission in permissions}
     services = {action.partition(":")[0].lower() for action in asked}
     notes.extend(_companions(asked))
     if auth.is_bearer and SERVICE in services and BEARER_ACTION not in asked:
-        permissions.append(bearer_permission())
+        permissions.append(bearer_permission(scope=scope))
     if auth.is_bearer and RUNTIME in services and RUNTIME_BEARER_ACTION not in asked:
-        permissions.append(replace(bearer_permission(), action=RUNTIME_BEARER_ACTION))
+        permissions.append(
+            replace(
+                bearer_permission(),
+                action=RUNTIME_BEARER_ACTION,
+                conditions=scoped_conditions(RUNTIME_BEARER_ACTION, "*", scope),
+            )
+        )
     return AskedActions(tuple(dict.fromkeys(permissions)), tuple(dict.fromkeys(notes)))
 
 
-def _parsed(text: str) -> Action:
-    """``text`` as an action that IAM can store: letters, digits, ``-``, ``_`` and wildcards."""
+def parsed_action(text: str) -> Action:
+    """``text`` as an action that IAM can store: letters, digits, ``-``, ``_`` and wildcards.
+
+    Raises:
+        InputError: it is none.
+    """
     action = Action.parse(text)
     for part in (action.service, action.name):
         if not all(c.isascii() and (c.isalnum() or c in "-_*?") for c in part):
@@ -101,7 +112,10 @@ def _expanded(action: Action, notes: list[str]) -> tuple[str, ...]:
 def _permissions(name: str, scope: Scope, notes: list[str]) -> tuple[Permission, ...]:
     service = name.partition(":")[0].lower()
     info = catalog.known_action(name)
-    if info is None:
+    if info is None and has_wildcard(name) and service != SERVICE:
+        of = "any service" if has_wildcard(service) else service
+        notes.append(f"{name} grants every action of {of} that fits it, today's and later ones, on every resource (*)")
+    elif info is None:
         near = catalog.nearest_action(name)
         hint = f" (did you mean {near}?)" if near else ""
         notes.append(

@@ -19,6 +19,7 @@ from mantle_iam.iam.policy import Condition
 from mantle_iam.mantle.operations import Permission
 
 Conditions = tuple[Condition, ...]
+Mark = tuple[str, str]
 
 MAX_GRANTS = 20_000
 """More than this fits no policy; a mistake in the input rather than a wish."""
@@ -121,7 +122,10 @@ def grants_of(permission: Permission) -> tuple[Grant, ...]:
 
 def _value_covers(wide: Operator, value: str, narrow: Operator, other: str) -> bool:
     if wide.base == "stringequalsignorecase":
-        return narrow.base in ("stringequalsignorecase", "stringequals") and value.lower() == other.lower()
+        plain = narrow.base in ("stringequalsignorecase", "stringequals") or (
+            narrow.base == "stringlike" and not has_wildcard(other)
+        )
+        return plain and value.lower() == other.lower()
     if wide.base == "ipaddress":
         return narrow.base == "ipaddress" and _network_covers(value, other)
     if wide.base == "stringlike" and narrow.base == "stringequals":
@@ -153,7 +157,8 @@ def _implied(condition: Condition, given: Conditions) -> bool:
         if other.key.lower() != condition.key.lower():
             continue
         narrow = Operator.parse(other.operator)
-        if (narrow.qualifier, narrow.if_exists) != (wide.qualifier, wide.if_exists):
+        # Where the key has to be there and fulfils the condition, it also does where it need not be there.
+        if narrow.qualifier != wide.qualifier or (narrow.if_exists and not wide.if_exists):
             continue
         if other.values == condition.values and wide.base == narrow.base:
             return True
@@ -182,21 +187,43 @@ def _grant_key(grant: Grant) -> tuple[str, str, tuple[tuple[str, str, tuple[str,
     )
 
 
+def _marks(conditions: Conditions) -> list[Mark]:
+    """Key and value of every condition that is fulfilled by one value alone."""
+    return [
+        (condition.key.lower(), condition.values[0])
+        for condition in conditions
+        if len(condition.values) == 1 and condition.operator.lower() in ("stringequals", "stringequalsifexists")
+    ]
+
+
+def _place(grant: Grant) -> tuple[str, str, Mark | None]:
+    """Where a grant stands among those that may cover others: nowhere else can it cover anything.
+
+    Without a wildcard it covers its own resource alone, and with conditions of one value each only what has the first of them.
+    """
+    marks = _marks(grant.conditions)
+    exact = len(marks) == len(grant.conditions) and bool(marks)
+    return grant.action.lower(), "" if has_wildcard(grant.resource) else grant.resource, marks[0] if exact else None
+
+
 def independent(grants: Iterable[Grant]) -> tuple[Grant, ...]:
     """The grants without those that another one covers, sorted.  Does not depend on their order."""
     # Of grants that differ in the case of action or key only, the first in code point order stays.
     unique: dict[object, Grant] = {}
     for grant in sorted(grants, key=lambda g: (_grant_key(g), g.action, g.conditions and g.conditions[0].key)):
         unique.setdefault(_grant_key(grant), grant)
-    by_action: dict[str, list[Grant]] = {}
+    index: dict[tuple[str, str, Mark | None], list[Grant]] = {}
     for grant in unique.values():
-        by_action.setdefault(grant.action.lower(), []).append(grant)
-    wide_actions = [action for action in by_action if has_wildcard(action)]
+        index.setdefault(_place(grant), []).append(grant)
+    wide_actions = dict.fromkeys(action for action, _, _ in index if has_wildcard(action))
 
     def covered(grant: Grant) -> bool:
-        own = grant.action.lower()
-        rivals = [own, *(action for action in wide_actions if action != own)]
-        for rival in itertools.chain.from_iterable(by_action[action] for action in rivals):
+        places = itertools.product(
+            dict.fromkeys((grant.action.lower(), *wide_actions)),
+            (grant.resource, ""),
+            (None, *_marks(grant.conditions)),
+        )
+        for rival in itertools.chain.from_iterable(index.get(place, ()) for place in places):
             # Of two that cover each other (`10.0.0.1` and `10.0.0.1/32`) the first in order stays.
             if (
                 rival is not grant

@@ -8,13 +8,18 @@ Knows no purpose and no format.
 from __future__ import annotations
 
 from binascii import crc32
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mantle_iam.errors import InputError, UndeterminedError
 from mantle_iam.generate.grants import Conditions, Grant, grant_covers, grants_of, independent, join_values
 from mantle_iam.generate.proof import Proof, prove
+from mantle_iam.iam.compare import Inclusion, allows_no_more
 from mantle_iam.iam.policy import Effect, PolicyDocument, Statement
 from mantle_iam.mantle.operations import Permission, Source
+
+_MOST_COMPARED = 200
+"""Grants that are compared with all others; with more, overlaps that are not seen two at a time are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,11 @@ def least_privilege(permissions: tuple[Permission, ...]) -> LeastPrivilegePolicy
     for permission in permissions:
         _check(permission)
     grants = independent(grant for permission in permissions for grant in grants_of(permission))
-    document = PolicyDocument(statements=_with_sids(_statements(grants)))
+    document = document_of(grants)
     proof = prove(document, permissions)
+    if proof.superfluous and not proof.insufficient and len(grants) <= _MOST_COMPARED:
+        document = document_of(_needed(grants))
+        proof = prove(document, permissions)
     if not proof.holds:
         more = f" and {len(proof.failures) - 1} more" if len(proof.failures) > 1 else ""
         raise UndeterminedError(
@@ -52,6 +60,21 @@ def least_privilege(permissions: tuple[Permission, ...]) -> LeastPrivilegePolicy
             help="ask for permissions whose patterns and conditions do not overlap",
         )
     return LeastPrivilegePolicy(document, _causes(document, permissions), _notes(permissions), proof)
+
+
+def _needed(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """The grants without those that the others allow together, which comparing two at a time does not see."""
+    kept = list(grants)
+    for grant in grants:
+        others = [one for one in kept if one is not grant]
+        if others and allows_no_more((document_of([grant]),), (document_of(others),)).result is Inclusion.HOLDS:
+            kept = others
+    return tuple(kept)
+
+
+def document_of(grants: Iterable[Grant]) -> PolicyDocument:
+    """``independent`` grants in as few statements as grant exactly the same; not proven."""
+    return PolicyDocument(statements=_with_sids(_statements(grants)))
 
 
 def _check(permission: Permission) -> None:
@@ -65,7 +88,7 @@ def _check(permission: Permission) -> None:
         raise InputError(f"no resource is given for `{permission.action}`", help="give an ARN or *")
 
 
-def _statements(grants: tuple[Grant, ...]) -> list[Statement]:
+def _statements(grants: Iterable[Grant]) -> list[Statement]:
     """Grants, joined: values first, then resources, then actions."""
     alternatives: dict[tuple[str, str], list[Conditions]] = {}
     for grant in grants:

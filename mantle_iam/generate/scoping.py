@@ -1,8 +1,9 @@
-"""What people write for account, region, project and model, as a ``Scope``, with a note for everything that looks odd.
+"""What people write for account, region, project, tag, model and tier, as a ``Scope``, with a note for all that looks odd.
 
 Wrong is what can match nothing (an account of eleven digits); odd is what may be newer than our data (a region, a model).
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints-region-availability.html,
-https://docs.aws.amazon.com/bedrock/latest/userguide/projects.html
+https://docs.aws.amazon.com/bedrock/latest/userguide/projects.html, .../tagging.html,
+https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html (what a tag may hold)
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ from mantle_iam.mantle.models import known_model, read_model_id
 from mantle_iam.mantle.scope import Scope
 
 SERVICE = "bedrock-mantle"
+PARTITIONS = ("aws", "aws-us-gov", "aws-cn", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f")
+TIERS = ("auto", "default", "flex", "priority")
+"""What ``service_tier`` of a request was seen to take (https://github.com/aws-samples/sample-per-model-bedrock)."""
+
+_WITH_ENDPOINT = ("aws", "aws-us-gov")
+_TAG_KEY = 128
+_TAG_VALUE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +48,15 @@ def checked_scope(
     regions: tuple[str, ...] = (),
     projects: tuple[str, ...] = (),
     models: tuple[str, ...] = (),
-    partition: str = "aws",
+    partition: str | None = None,
+    project_tags: tuple[str, ...] = (),
+    tiers: tuple[str, ...] = (),
+    token_type: str | None = None,
 ) -> CheckedScope:
-    """Read what the caller wrote.
+    """Read what the caller wrote.  ``project_tags`` read ``KEY=VALUE``; ``partition`` counts where no region tells it.
 
     Raises:
-        InputError: an account, region, project or model that nothing can match.
+        InputError: an account, region, partition, project, tag, model or tier that nothing can match.
     """
     notes: list[str] = []
     where = tuple(dict.fromkeys(_region(region, notes) for region in regions))
@@ -53,11 +64,14 @@ def checked_scope(
     _note_regions_without_project(where, named, notes)
     return CheckedScope(
         Scope(
-            partition=partition,
+            partition=_partition(partition, where, named, notes),
             account=_account(account),
             regions=where,
             projects=named,
             models=tuple(dict.fromkeys(_model(model, notes) for model in models)),
+            project_tags=tuple(dict.fromkeys(_tag(tag) for tag in project_tags)),
+            tiers=tuple(dict.fromkeys(_tier(tier, notes) for tier in tiers)),
+            token_type=token_type,
         ),
         tuple(dict.fromkeys(notes)),
     )
@@ -82,6 +96,63 @@ def _account(text: str | None) -> str | None:
     if len(digits) != 12 or not (digits.isascii() and digits.isdigit()):
         raise InputError(f"`{text}` is not an AWS account id", help="an account id has twelve digits")
     return digits
+
+
+def _partition(text: str | None, regions: tuple[str, ...], projects: tuple[str, ...], notes: list[str]) -> str:
+    """The partition that was asked for, or that of all that is named; ``aws`` where nothing tells it."""
+    arns = (Arn.try_parse(project) for project in projects)
+    told = {partition_of(region) for region in regions} | {arn.partition for arn in arns if arn is not None}
+    if text is None:
+        return told.pop() if len(told) == 1 else "aws"
+    partition = text.strip().lower()
+    if partition not in PARTITIONS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(partition[:40], PARTITIONS, n=1)
+        raise InputError(
+            f"`{text}` is not a partition of AWS",
+            help=f"did you mean {near[0]}?" if near else f"partitions: {', '.join(PARTITIONS)}",
+        )
+    other = sorted(told - {partition})
+    if other:
+        raise InputError(
+            f"what is named is in the partition `{other[0]}`, not in `{partition}`", help="leave --partition out"
+        )
+    if partition not in _WITH_ENDPOINT:
+        notes.append(f"no Mantle endpoint is known in the partition {partition}")
+    return partition
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.strip().partition("=")
+    key, value = key.strip(), value.strip()
+    if not (equals and key and value):
+        raise InputError(f"`{text}` is not a tag", help="a tag reads KEY=VALUE, as in team=search")
+    if key.lower().startswith("aws:"):
+        raise InputError(
+            f"`{text}` is a tag of AWS's own", help="tags that begin with aws: cannot be set by anybody else"
+        )
+    # A policy variable as the value is how each principal gets the projects with its own tag.
+    plain = value.replace("${aws:PrincipalTag/", "").replace("}", "") if "${aws:PrincipalTag/" in value else value
+    if len(key) > _TAG_KEY or len(value) > _TAG_VALUE or not _is_tag_text(key) or not _is_tag_text(plain):
+        raise InputError(
+            f"`{text[:300]}` is not a tag that AWS takes",
+            help="letters, digits, spaces and any of _ . : / = + - @; up to 128 of them in the key and 256 in the value",
+        )
+    return key, value
+
+
+def _is_tag_text(text: str) -> bool:
+    return all(c.isalnum() or c in " _.:/=+-@" for c in text)
+
+
+def _tier(text: str, notes: list[str]) -> str:
+    tier = text.strip()
+    if not tier or not all(c.isascii() and (c.isalnum() or c in "-_") for c in tier):
+        raise InputError(f"`{text}` is not a service tier", help=f"tiers: {', '.join(TIERS)}")
+    if tier not in TIERS:
+        notes.append(f"{tier} is not among the tiers that the service was seen to take: {', '.join(TIERS)}")
+    return tier
 
 
 def _region(text: str, notes: list[str]) -> str:

@@ -15,10 +15,11 @@ from decimal import Decimal, InvalidOperation
 
 from mantle_iam.errors import InputError
 from mantle_iam.generate.grants import Conditions, Operator, normal_conditions
-from mantle_iam.generate.patterns import example, has_wildcard
+from mantle_iam.generate.patterns import escaped, example, has_wildcard, unescaped
 from mantle_iam.iam.arn import Arn
-from mantle_iam.iam.policy import Condition
-from mantle_iam.iam.request import AuthorizationRequest, ContextValue
+from mantle_iam.iam.evaluation import evaluate
+from mantle_iam.iam.policy import Condition, Effect, PolicyDocument, Statement
+from mantle_iam.iam.request import AuthorizationRequest, ContextValue, Decision, PolicySet
 from mantle_iam.mantle.operations import Permission
 
 ACCOUNT = "111122223333"
@@ -43,24 +44,27 @@ def requests_for(permission: Permission) -> tuple[AuthorizationRequest, ...]:
     contexts = tuple(_contexts(permission))
     requests: list[AuthorizationRequest] = []
     action = example(permission.action, "X7q4")
-    for instance in _instances(permission.resource):
-        resource, variables = _expand(instance)
-        arn = Arn.try_parse(resource)
-        account = arn.account if arn and arn.account.isdigit() else ACCOUNT
-        partition = arn.partition if arn and not has_wildcard(arn.partition) else "aws"
-        requests.extend(
-            AuthorizationRequest(
-                principal=f"arn:{partition}:iam::{account}:user/{USER}",
-                action=action,
-                resources=(resource,),
-                resource_account=account,
-                context={**variables, **context},
-            )
-            for context in contexts
-        )
+    for context in contexts:
+        # A variable has the value that the conditions give its key.
+        pattern, variables = _expand(permission.resource, context)
+        found = {**variables, **context}
+        requests.extend(_request(action, unescaped(resource), found) for resource in _instances(pattern))
         if len(requests) > MAX_REQUESTS:
             raise InputError(f"the conditions of `{permission.action}` combine too many values")
     return tuple(requests)
+
+
+def _request(action: str, resource: str, context: Context) -> AuthorizationRequest:
+    arn = Arn.try_parse(resource)
+    account = arn.account if arn and arn.account.isdigit() else ACCOUNT
+    partition = arn.partition if arn and not has_wildcard(arn.partition) else "aws"
+    return AuthorizationRequest(
+        principal=f"arn:{partition}:iam::{account}:user/{USER}",
+        action=action,
+        resources=(resource,),
+        resource_account=account,
+        context=context,
+    )
 
 
 def _instances(pattern: str) -> tuple[str, ...]:
@@ -92,9 +96,7 @@ def _contexts(permission: Permission) -> Iterator[Context]:
     choices: list[list[Context]] = []
     size = 1
     for same_key in by_key.values():
-        # Of several operators on one key, the one with the most alternatives proposes; evaluation decides on the others.
-        proposer = max(same_key, key=lambda c: (Operator.parse(c.operator).alternatives, len(c.values)))
-        choices.append(_values(proposer))
+        choices.append(_values(same_key[0]) if len(same_key) == 1 else _common(same_key))
         size *= len(choices[-1])
         if size > MAX_REQUESTS:
             raise InputError(f"the conditions of `{permission.action}` combine too many values")
@@ -103,6 +105,25 @@ def _contexts(permission: Permission) -> Iterator[Context]:
         for part in combination:
             merged.update(part)
         yield merged
+
+
+def _common(conditions: list[Condition]) -> list[Context]:
+    """Of the values that each of several conditions on one key proposes, those that fulfil all of them.
+
+    Raises:
+        InputError: none does.
+    """
+    allow = Statement(Effect.ALLOW, ("*",), resources=("*",), conditions=tuple(conditions))
+    policies = PolicySet(identity=(PolicyDocument((allow,)),))
+    found: list[Context] = []
+    for condition in conditions:
+        for context in _values(condition):
+            request = _request("example:Example", "*", context)
+            if context not in found and evaluate(request, policies).decision is Decision.ALLOWED:
+                found.append(context)
+    if not found:
+        raise InputError(f"the conditions on `{conditions[0].key}` exclude each other")
+    return found
 
 
 def _values(condition: Condition) -> list[Context]:
@@ -117,10 +138,11 @@ def _values(condition: Condition) -> list[Context]:
     for value in condition.values:
         text, variables = _expand(value)
         found.extend(
-            {**variables, condition.key: _wrap(operator, fulfilling)} for fulfilling in _fulfilling(operator.base, text)
+            {**variables, condition.key: _wrap(operator, unescaped(fulfilling))}
+            for fulfilling in _fulfilling(operator.base, text)
         )
     if operator.qualifier == "forallvalues":
-        texts = tuple(v for value in condition.values for v in _fulfilling(operator.base, _expand(value)[0]))
+        texts = tuple(unescaped(v) for value in condition.values for v in _fulfilling(operator.base, _expand(value)[0]))
         found.append({condition.key: texts})
     if operator.if_exists:
         found.append({})
@@ -149,12 +171,18 @@ def _violating(condition: Condition) -> ContextValue | None:
         return "example" if condition.values == ("true",) else None
     if _negated(base):
         value = _fulfilling(base.replace("not", "", 1), _expand(condition.values[0])[0])[0]
+        value = unescaped(value)
     elif base.startswith(("numeric", "date", "ip", "bool", "binary")):
         # Not a number, not a date, not an address, not true: false for all of them, but for Bool false.
         value = "true" if base == "bool" and condition.values == ("false",) else "x7q4"
     else:
         value = _other_than(base, condition.values)
     return _wrap(operator, value)
+
+
+def is_negated(operator: str) -> bool:
+    """Whether the operator asks for none of its values."""
+    return _negated(Operator.parse(operator).base)
 
 
 def _negated(base: str) -> bool:
@@ -200,13 +228,15 @@ def _other_than(base: str, values: tuple[str, ...]) -> str:
     return "x7q4-example"
 
 
-def _expand(text: str) -> tuple[str, dict[str, ContextValue]]:
+def _expand(text: str, given: Context | None = None) -> tuple[str, dict[str, ContextValue]]:
     """``text`` with its policy variables replaced by example values, and the context that gives those values.
 
+    The escapes ``${*}``, ``${?}`` and ``${$}`` stay what they are, so that they are not taken for wildcards.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
     parts: list[str] = []
     context: dict[str, ContextValue] = {}
+    known = {name.lower(): value for name, value in (given or {}).items() if isinstance(value, str)}
     rest = text
     while "${" in rest:
         before, _, after = rest.partition("${")
@@ -216,7 +246,10 @@ def _expand(text: str) -> tuple[str, dict[str, ContextValue]]:
         key = name.partition(",")[0].strip()
         parts.append(before)
         if key in ("*", "?", "$"):
-            parts.append(key)
+            parts.append(f"${{{key}}}")
+        elif key.lower() in known:
+            # A character of a value is no wildcard, whatever it is.
+            parts.append(escaped(known[key.lower()]))
         elif key.lower() == "aws:username":
             parts.append(USER)
         else:

@@ -18,6 +18,7 @@ from mantle_iam.iam.policy import Condition
 from mantle_iam.mantle import catalog, overlay
 from mantle_iam.mantle.models import Api, known_model
 from mantle_iam.mantle.scope import Scope as Scope
+from mantle_iam.mantle.scope_conditions import scoped_conditions
 from mantle_iam.mantle.sources import (
     AGENTS_API,
     AGENTS_SECURITY,
@@ -335,7 +336,7 @@ def required_permissions(operation: Operation, auth: AuthMethod, scope: Scope) -
         for permission in _permissions(operation, need, scope)
     ]
     if auth.is_bearer:
-        found.insert(0, bearer_permission(operation))
+        found.insert(0, bearer_permission(operation, scope))
     return _distinct(found)
 
 
@@ -364,12 +365,13 @@ def needs_marketplace(models: Iterable[str]) -> bool | None:
     return False if answers == {False} else None
 
 
-def bearer_permission(operation: Operation | None = None) -> Permission:
+def bearer_permission(operation: Operation | None = None, scope: Scope | None = None) -> Permission:
     """``CallWithBearerToken`` on ``*``, which has no resource type and so takes no ARN."""
     call = f"`{operation.method} {operation.path}`" if operation else "a call"
     return Permission(
         overlay.BEARER_ACTION,
         "*",
+        scoped_conditions(overlay.BEARER_ACTION, "*", scope or Scope()),
         because=f"{call} with a key needs it beside its own action",
         source=Source.DOC,
         reference=overlay.BEARER_REFERENCE,
@@ -383,11 +385,14 @@ def permissions_for_action(action: str, scope: Scope, *, because: str = "") -> t
     """
     info = catalog.known_action(action)
     where = replace(scope, projects=()) if takes_any_project(action) else scope
+    if scope.project_tags and not where.projects:
+        # Whoever names the tags of projects means projects, where an action takes any one of several resource types.
+        where = replace(where, projects=("*",))
     return tuple(
         Permission(
             info.name if info else action,
             resource,
-            _conditions(action, scope),
+            scoped_conditions(action, resource, scope, any_project=takes_any_project(action)),
             because,
             info.source if info else Source.INF,
             info.reference if info else "",
@@ -409,21 +414,16 @@ def _permissions(operation: Operation, need: RequiredAction, scope: Scope) -> tu
     if need.any_project and scope.projects:
         because += "; on every project, since no single project's ARN was seen to cover it"
     return tuple(
-        Permission(need.action, resource, _conditions(need.action, scope), because, need.source, need.reference)
+        Permission(
+            need.action,
+            resource,
+            scoped_conditions(need.action, resource, scope, any_project=need.any_project),
+            because,
+            need.source,
+            need.reference,
+        )
         for resource in resources
     )
-
-
-def _conditions(action: str, scope: Scope) -> tuple[Condition, ...]:
-    """The model condition where the action carries that key, and what calls of other services need.
-
-    On an action without the key `StringEquals` never matches, so that the statement would grant nothing
-    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
-    """
-    fixed = overlay.CALL_CONDITIONS.get(action, ())
-    if scope.models and catalog.carries(action, overlay.MODEL_KEY):
-        return (*fixed, Condition("StringEquals", overlay.MODEL_KEY, tuple(sorted(set(scope.models)))))
-    return fixed
 
 
 def _distinct(permissions: list[Permission]) -> tuple[Permission, ...]:

@@ -1,4 +1,4 @@
-"""Where permissions are wanted: partition, account, regions, projects, models.  A record below the tables that use it."""
+"""Where and how permissions are wanted: partition, account, regions, projects, models.  A record below the tables that use it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ class Scope:
     projects: tuple[str, ...] = ()
     """Project ids or ARNs; empty for every project."""
     models: tuple[str, ...] = ()
+    project_tags: tuple[tuple[str, str], ...] = ()
+    """Tags, key and value, that a project has to have; several values of one key are alternatives."""
+    tiers: tuple[str, ...] = ()
+    """Service tiers, as ``service_tier`` of a request names them."""
+    token_type: str | None = None
+    """The only value of ``BearerTokenType`` with which a key may be used; ``None`` for any."""
 
 
 def regions_and_partitions(scope: Scope) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,8 @@ from mantle_iam.errors import InputError
 from mantle_iam.generate.actions import permissions_for_actions
 from mantle_iam.generate.least_privilege import least_privilege
 from mantle_iam.generate.scoping import checked_scope
+from mantle_iam.generate.unscoped import unscoped_notes
+from mantle_iam.mantle import catalog
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.mantle.scope import Scope
 
@@ -198,3 +200,111 @@ def test_marketplace_by_name_keeps_its_condition():
 def test_what_is_no_action_is_refused(text):
     with pytest.raises(InputError, match="not an action"):
         permissions_for_actions((text,), AuthMethod.SIGV4, Scope())
+
+
+LIMITED = [
+    # What is asked for, an action, the conditions that it gets.
+    ({"project_tags": ("team=a",)}, "CreateInference", {"aws:ResourceTag/team": ("a",)}),
+    (
+        {"project_tags": ("team=a", "team=b", "cost=1")},
+        "GetFile",
+        {"aws:ResourceTag/team": ("a", "b"), "aws:ResourceTag/cost": ("1",)},
+    ),
+    (
+        {"project_tags": ("team=${aws:PrincipalTag/team}",)},
+        "ArchiveProject",
+        {"aws:ResourceTag/team": ("${aws:PrincipalTag/team}",)},
+    ),
+    ({"project_tags": ("team=a",)}, "CreateProject", {"aws:RequestTag/team": ("a",)}),
+    ({"project_tags": ("team=a",)}, "ListProjects", {}),
+    ({"project_tags": ("team=a",)}, "CallWithBearerToken", {}),
+    ({"project_tags": ("team=a",)}, "GetReservation", {}),
+    ({"tiers": ("flex", "default")}, "CreateInference", {"bedrock-mantle:ServiceTier": ("default", "flex")}),
+    ({"tiers": ("flex",)}, "CountTokens", {}),
+    ({"models": ("zai.glm-5",)}, "CountTokens", {"bedrock-mantle:Model": ("zai.glm-5",)}),
+    ({"models": ("zai.glm-5",)}, "GetModel", {}),
+    ({"token_type": "SHORT_TERM"}, "CallWithBearerToken", {"bedrock-mantle:BearerTokenType": ("SHORT_TERM",)}),
+    ({"token_type": "SHORT_TERM"}, "CreateInference", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "action", "conditions"), LIMITED)
+def test_a_condition_goes_only_where_its_key_is(given, action, conditions):
+    scope = checked_scope(**given).scope
+    asked = permissions_for_actions((f"bedrock-mantle:{action}",), AuthMethod.SIGV4, scope)
+    assert asked.permissions
+    for permission in asked.permissions:
+        assert {c.key: c.values for c in permission.conditions} == conditions
+        assert all(c.operator == "StringEquals" for c in permission.conditions)
+        for key in conditions:
+            stem = "aws:" if key.startswith("aws:") else key
+            assert any(name.startswith(stem) for name in catalog.condition_keys(permission.action))
+
+
+def test_the_twin_action_of_the_runtime_has_its_own_key():
+    scope = Scope(token_type="SHORT_TERM")
+    found = permissions_for_actions(("bedrock:InvokeModel",), AuthMethod.SHORT_TERM_KEY, scope).permissions
+    assert {(p.action, c.key) for p in found for c in p.conditions} == {
+        ("bedrock:CallWithBearerToken", "bedrock:BearerTokenType")
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "partition"),
+    [
+        ({}, "aws"),
+        ({"partition": "AWS-CN"}, "aws-cn"),
+        ({"regions": ("us-gov-west-1",)}, "aws-us-gov"),
+        ({"projects": ("arn:aws-us-gov:bedrock-mantle:us-gov-west-1:111122223333:project/default",)}, "aws-us-gov"),
+        ({"partition": "aws-us-gov", "regions": ("us-gov-west-1",)}, "aws-us-gov"),
+        ({"regions": ("us-gov-west-1", "us-east-1")}, "aws"),
+    ],
+)
+def test_the_partition_follows_from_what_is_named(given, partition):
+    assert checked_scope(**given).scope.partition == partition
+
+
+UNSCOPED = [
+    (("CallWithBearerToken",), {"account": "111122223333"}, "take no ARN that account could limit"),
+    (("PutAccountDataRetention",), {"regions": ("us-east-1",)}, "aws:RequestedRegion is not used"),
+    (("ListProjects",), {"projects": ("proj_abc",)}, "on every project"),
+    (("CreateReservation",), {"projects": ("proj_abc",)}, "belong to no project"),
+    (("GetModel", "CreateInference"), {"models": ("zai.glm-5",)}, "GetModel: for every model"),
+    (("ListModels",), {"models": ("zai.glm-5",)}, "--model has no effect"),
+    (("CreateInference",), {"tiers": ("flex",)}, "is untested"),
+    (("ListModels",), {"tiers": ("flex",)}, "--tier has no effect"),
+    (("CreateProject",), {"project_tags": ("a=b",)}, "aws:RequestTag"),
+    (("GetFile", "ListProjects"), {"project_tags": ("a=b",)}, "ListProjects: on projects with any tags"),
+    (("ListReservations",), {"project_tags": ("a=b",)}, "--project-tag has no effect"),
+]
+
+
+@pytest.mark.parametrize(("names", "given", "words"), UNSCOPED)
+def test_what_cannot_be_limited_is_said(names, given, words):
+    scope = checked_scope(**given).scope
+    actions = tuple(f"bedrock-mantle:{name}" for name in names)
+    permissions = permissions_for_actions(actions, AuthMethod.SIGV4, scope).permissions
+    notes = unscoped_notes(permissions, scope)
+    assert any(words in note for note in notes), notes
+    assert unscoped_notes(permissions, Scope()) == ()
+
+
+WRONG = [
+    ({"partition": "aws-mars"}, "not a partition"),
+    ({"partition": "aws-us-gov", "regions": ("us-east-1",)}, "is in the partition `aws`"),
+    ({"project_tags": ("team",)}, "not a tag"),
+    ({"project_tags": ("=x",)}, "not a tag"),
+    ({"project_tags": ("team=",)}, "not a tag"),
+    ({"project_tags": ("AWS:createdBy=x",)}, "AWS's own"),
+    ({"project_tags": (f"team={'x' * 257}",)}, "not a tag that AWS takes"),
+    ({"project_tags": ('team=${aws:username}"',)}, "not a tag that AWS takes"),
+    ({"project_tags": ("te*m=x",)}, "not a tag that AWS takes"),
+    ({"tiers": ("",)}, "not a service tier"),
+    ({"tiers": ("fl*x",)}, "not a service tier"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG)
+def test_partitions_tags_and_tiers_that_match_nothing_are_refused(given, words):
+    with pytest.raises(InputError, match=words):
+        checked_scope(**given)

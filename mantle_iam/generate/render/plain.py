@@ -25,5 +25,5 @@ def _text(artifact: Artifact, indent: int | None) -> str:
     return policy_json(artifact.document, indent=indent) + "\n"
 
 
-JSON = Format("json", "The document, indented.", _json)
-JSON_MIN = Format("json-min", "The document without white space.", _json_min)
+JSON = Format(_json)
+JSON_MIN = Format(_json_min)
