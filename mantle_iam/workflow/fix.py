@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mantle_iam.diagnose.case import Case, Report
 from mantle_iam.diagnose.diagnosis import Confidence, Diagnosis
 from mantle_iam.errors import MantleIamError
-from mantle_iam.generate.least_privilege import least_privilege
 from mantle_iam.generate.witness import requests_for
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.evaluation import evaluate
@@ -27,12 +27,14 @@ from mantle_iam.iam.request import (
     PolicyType,
 )
 from mantle_iam.mantle import overlay
-from mantle_iam.report.proposal import Blocker, Change, Fix, Proof, Reason, Target
+from mantle_iam.report.proposal import Blocker, Change, Fix, ManagedAlternative, Proof, Reason, Target
 from mantle_iam.report.result import Part
 from mantle_iam.workflow.circumstances import circumstances
-from mantle_iam.workflow.managed import ManagedPolicy, managed_alternative, managed_policies
 from mantle_iam.workflow.target import attach_commands, find_target
 from mantle_iam.workflow.wanted import GRANTABLE, Wanted, auth_method, wanted_permissions, without_placeholders
+
+if TYPE_CHECKING:
+    from mantle_iam.report.managed_records import ManagedPolicy
 
 _ADDABLE = frozenset(
     (
@@ -66,11 +68,13 @@ def propose_fix(report: Report, case: Case) -> Fix | None:
     return propose_fix_for((Part(case, report),))
 
 
-def propose_fix_for(
-    parts: Sequence[Part], managed: Callable[[], Iterable[ManagedPolicy]] = managed_policies
-) -> Fix | None:
-    """One fix for several parts of one principal (Regions, say).  ``managed`` is read only when there is something to offer."""
-    denied = _explicit_denials(parts)
+def propose_fix_for(parts: Sequence[Part], managed: Callable[[], Iterable[ManagedPolicy]] | None = None) -> Fix | None:
+    """One fix for several parts of one principal (Regions, say).
+
+    ``managed``: the managed policies that may be offered instead, those that are shipped when ``None``; read only when there
+    is something to offer.
+    """
+    denied = explicit_denials(parts)
     wanted, blockers, notes = _checked([one for part in parts for one in wanted_permissions(part)])
     blockers = (*denied, *blockers)
     if blockers:
@@ -89,15 +93,27 @@ def propose_fix_for(
     alternative = None
     if identity is not None and len(changes) == 1:
         requests = tuple(request for one in wanted for request in _requests(one))
-        alternative = managed_alternative(requests, identity.target, _partition(wanted[0]), managed())
+        alternative = _alternative(requests, identity.target, _partition(wanted[0]), managed)
     notes += [*more, *_caveats(parts, wanted)]
     return Fix(changes, _confidence(parts), proof, (), alternative, tuple(dict.fromkeys(notes)))
+
+
+def _alternative(
+    requests: tuple[AuthorizationRequest, ...],
+    target: Target | None,
+    partition: str,
+    managed: Callable[[], Iterable[ManagedPolicy]] | None,
+) -> ManagedAlternative | None:
+    from mantle_iam.workflow.managed import managed_alternative, managed_policies
+
+    return managed_alternative(requests, target, partition, (managed or managed_policies)())
 
 
 # -- what stands in the way
 
 
-def _explicit_denials(parts: Iterable[Part]) -> tuple[Blocker, ...]:
+def explicit_denials(parts: Iterable[Part]) -> tuple[Blocker, ...]:
+    """The Denies that the diagnoses name, unless they are mere possibilities."""
     return tuple(
         Blocker(
             diagnosis.policy_type,
@@ -181,6 +197,9 @@ def _changes(wanted: Sequence[Wanted]) -> tuple[tuple[Change, ...], list[str]]:
 def _change(
     layer: PolicyType, wanted: Sequence[Wanted], target: Target | None, principal: str | None
 ) -> tuple[Change, list[str]]:
+    # Most diagnoses need no policy, and its proof is the dearest import of `explain`.
+    from mantle_iam.generate.least_privilege import least_privilege
+
     policy = least_privilege(tuple(dict.fromkeys(one.permission for one in wanted)))
     document = policy.document
     if layer in _WITH_PRINCIPAL:
