@@ -1,159 +1,192 @@
-"""The calls to IAM: read the target, apply a plan.  What to attach and whether is not decided here.
+"""Making the calls of a plan, one after the other, and saying exactly how far it came.  What to call is not decided here.
 
-The client is the caller's (``client()`` makes one); imports of boto3 stay inside functions.
+Clients are the caller's (``client()`` makes one); imports of boto3 stay inside functions.  A call that changes something is
+repeated here and not by botocore, so that one which took effect though its answer was lost is seen and not made twice.
 Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from mantle_iam.attach.failure import iam_errors
-from mantle_iam.attach.plan import Bound, Change, InlineChange, ManagedChange, Plan, State, Target, TargetKind
-from mantle_iam.errors import InputError
-from mantle_iam.iam.arn import Arn
-from mantle_iam.iam.grammar import parse_policy, policy_json
-from mantle_iam.iam.policy import PolicyDocument
+from mantle_iam.attach.calls import IAM, SSO, Call, Step
+from mantle_iam.attach.failure import ExistsError, GoneError, PassingError, iam_errors
+from mantle_iam.attach.outcome import Applied
+from mantle_iam.attach.permission_set import provision
+from mantle_iam.attach.read import read_customer_policy
+from mantle_iam.attach.steps import same_text
+from mantle_iam.attach.target import Target
+from mantle_iam.errors import MantleIamError, UndeterminedError
+from mantle_iam.iam.grammar import parse_policy
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
-ATTEMPTS = 3
+READ_ATTEMPTS = 3
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before a change that was refused for now is tried again."""
+
+Progress = Callable[[str], None]
+Sleep = Callable[[float], None]
 
 
-def client(profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> Any:
-    """An IAM client with time limits.  ``endpoint_url`` wins over ``AWS_ENDPOINT_URL_IAM`` and the profile's setting.
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """boto3 clients.  ``iam`` repeats what fails, ``writes`` does not."""
+
+    iam: Any
+    writes: Any
+    organizations: Any = None
+    """``None``: service control policies are not read."""
+    sso: Any = None
+    """Of IAM Identity Center, for a permission set."""
+
+
+def session(profile: str | None = None, region: str | None = None) -> Any:
+    """The boto3 session that the clients of one run share: what it has read once is not read for each of them.
 
     Raises:
-        InputError: there is no such profile, or the URL is none.
+        InputError: there is no such profile.
     """
     import boto3
+
+    with iam_errors("IAM"):
+        return boto3.Session(profile_name=profile, region_name=region)
+
+
+def client(of: Any, endpoint_url: str | None = None, *, service: str = IAM, attempts: int = READ_ATTEMPTS) -> Any:
+    """A client with time limits.  ``endpoint_url`` wins over ``AWS_ENDPOINT_URL_IAM`` and the profile's setting.
+
+    Args:
+        of: a ``session()``.
+        attempts: how often botocore sends a call that fails.
+
+    Raises:
+        InputError: the URL is none.
+    """
     from botocore.config import Config
 
     with iam_errors("IAM"):
-        session = boto3.Session(profile_name=profile, region_name=region)
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            retries={"total_max_attempts": attempts, "mode": "standard"},
         )
         # IAM is global within a partition; the region only chooses the partition.
-        return session.client(
-            "iam", region_name=session.region_name or "us-east-1", endpoint_url=endpoint_url, config=config
-        )
+        return of.client(service, region_name=of.region_name or "us-east-1", endpoint_url=endpoint_url, config=config)
 
 
-def target_name(kind: TargetKind, text: str) -> tuple[str, str | None]:
-    """The name in what somebody wrote (a name, a name behind its path, an ARN), and the ARN's account.
+def apply(
+    clients: Clients,
+    target: Target,
+    steps: tuple[Step, ...],
+    *,
+    sleep: Sleep = time.sleep,
+    progress: Progress = lambda _: None,
+) -> Applied:
+    """Do ``steps`` in their order and stop at the first that fails.  Never raises for what the world does."""
+    done: list[Step] = []
+    notes: list[str] = []
+    for number, step in enumerate(steps):
+        progress(step.does)
+        try:
+            note = _make(clients, target, step.call, sleep, progress)
+        except MantleIamError as error:
+            unsure = error.unsure if isinstance(error, PassingError) else False
+            return Applied(tuple(done), step, steps[number + 1 :], error, unsure, tuple(notes))
+        done.append(step)
+        if note:
+            notes.append(note)
+    return Applied(tuple(done), notes=tuple(notes))
 
-    Raises:
-        InputError: it is an ARN of something else, or a name that IAM does not have.
+
+def _make(clients: Clients, target: Target, call: Call, sleep: Sleep, progress: Progress) -> str | None:
+    """Make one call, again while it is refused for now.  Returns what is to be said of it, if anything."""
+    if call.operation == "ProvisionPermissionSet":
+        return provision(clients.sso, target, call, sleep=sleep, progress=progress)
+    subject = _subject(target, call)
+    unsure = False
+    for pause in (*PAUSES, None):
+        try:
+            _send(clients, call, subject)
+        except PassingError as error:
+            unsure = unsure or error.unsure
+            if (unsure or call.service == SSO) and _took_effect(clients, call):
+                return None
+            if pause is None:
+                error.unsure = unsure
+                raise
+            progress(f"{error}: again in {pause:g} s")
+            sleep(pause)
+            continue
+        except GoneError:
+            # What is to be gone is gone.
+            if call.operation.startswith(("Delete", "Detach")):
+                return None
+            raise
+        except ExistsError:
+            if unsure and _took_effect(clients, call):
+                return None
+            raise
+        return None
+    return None
+
+
+def _subject(target: Target, call: Call) -> str:
+    arn = call.parameter("PolicyArn")
+    if "PolicyVersion" in call.operation or call.operation in ("CreatePolicy", "DeletePolicy"):
+        return f"policy `{arn or call.parameter('PolicyName')}`"
+    return f"{target.kind} `{target.name}`"
+
+
+def _send(clients: Clients, call: Call, subject: str) -> None:
+    from botocore import xform_name
+
+    in_iam = call.service == IAM
+    with iam_errors(subject, changing=True, service="IAM" if in_iam else "IAM Identity Center"):
+        getattr(clients.writes if in_iam else clients.sso, xform_name(call.operation))(**dict(call.parameters))
+
+
+def _took_effect(clients: Clients, call: Call) -> bool:
+    """Whether a call without an answer did its work; asked only of those that must not be made twice."""
+    if call.operation == "AttachManagedPolicyToPermissionSet":
+        return _is_in_set(clients.sso, call)
+    if call.operation not in ("CreatePolicy", "CreatePolicyVersion"):
+        return False
+    wanted = parse_policy(call.parameter("PolicyDocument"))
+    try:
+        arn = call.parameter("PolicyArn") or _arn_of(clients.iam, call.parameter("PolicyName"))
+        found = read_customer_policy(clients.iam, arn) if arn else None
+    except UndeterminedError:
+        return False
+    if found is None or not found.versions:
+        return False
+    default = dict(call.parameters).get("SetAsDefault", True)
+    return any(v.is_default is bool(default) and same_text(v.document, wanted) for v in found.versions)
+
+
+def _is_in_set(sso: Any, call: Call) -> bool:
+    """Whether the permission set has the policy: what it has already Identity Center refuses as a conflict.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AttachManagedPolicyToPermissionSet.html
     """
-    account = None
-    path = text.strip()
-    if path.startswith("arn:"):
-        arn = Arn.parse(path)
-        found, _, path = arn.resource.partition("/")
-        session = arn.service == "sts" and found == "assumed-role" and kind is TargetKind.ROLE
-        if session:
-            path = path.partition("/")[0]
-        elif arn.service != "iam" or found != kind.value:
-            raise InputError(f"`{text}` is not the ARN of a {kind}")
-        account = arn.account
-    if path.startswith(("/aws-service-role/", "aws-service-role/")):
-        raise InputError(f"`{text}` is a service-linked role", help="AWS alone decides what it may do")
-    name = path.rstrip("/").rpartition("/")[2]
-    if not name or len(name) > 128 or not all(c.isascii() and (c.isalnum() or c in "+=,.@_-") for c in name):
-        raise InputError(f"`{text}` is not a name that IAM takes", help="letters, digits and any of + = , . @ _ -")
-    if kind is TargetKind.ROLE and name.startswith("AWSReservedSSO_"):
-        raise InputError(
-            f"the role `{name}` is written by IAM Identity Center",
-            help="add the statements to the inline policy of its permission set instead",
-        )
-    return name, account
+    owner = {name: call.parameter(name) for name in ("InstanceArn", "PermissionSetArn")}
+    try:
+        with iam_errors("the permission set", service="IAM Identity Center"):
+            pages = sso.get_paginator("list_managed_policies_in_permission_set").paginate(**owner)
+            return any(
+                p["Arn"] == call.parameter("ManagedPolicyArn")
+                for page in pages
+                for p in page["AttachedManagedPolicies"]
+            )
+    except MantleIamError:
+        return False
 
 
-def read_target(iam: Any, kind: TargetKind, name: str, *, inline_name: str | None = None) -> State:
-    """What IAM says of ``kind`` ``name`` now; ``previous`` is its inline policy ``inline_name``.
-
-    Raises:
-        InputError: there is none of that name.
-        UndeterminedError: it could not be read.
-    """
-    title = kind.value.title()
-    owner = {f"{title}Name": name}
-    subject = f"{kind} `{name}`"
-    with iam_errors(subject):
-        entity: Mapping[str, Any] = getattr(iam, f"get_{kind}")(**owner)[title]
-        arn = Arn.parse(entity["Arn"])
-        if arn.resource.startswith("role/aws-service-role/"):
-            raise InputError(f"`{name}` is a service-linked role", help="AWS alone decides what it may do")
-        target = Target(kind, str(entity[f"{title}Name"]), str(arn), arn.account, arn.partition)
-        attached = _pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", owner)
-        inline: list[str] = _pages(iam, f"list_{kind}_policies", "PolicyNames", owner)
-        previous = None
-        if inline_name is not None and inline_name in inline:
-            answer = getattr(iam, f"get_{kind}_policy")(**owner, PolicyName=inline_name)
-            previous = parse_policy(answer["PolicyDocument"])
-    bound = [*(Bound(p["PolicyName"], p["PolicyArn"]) for p in attached), *(Bound(policy) for policy in inline)]
-    return State(target, tuple(sorted(bound, key=lambda b: (b.arn is None, b.name))), previous)
-
-
-def read_documents(iam: Any, state: State) -> tuple[PolicyDocument, ...]:
-    """The documents of every policy on the target itself.
-
-    Raises:
-        UndeterminedError: one could not be read.
-    """
-    title = state.target.kind.value.title()
-    found: list[PolicyDocument] = []
-    for bound in state.policies:
-        with iam_errors(f"policy `{bound.name}`"):
-            if bound.arn is not None:
-                found.append(default_version(iam, bound.arn)[0])
-            else:
-                owner = {f"{title}Name": state.target.name, "PolicyName": bound.name}
-                answer = getattr(iam, f"get_{state.target.kind}_policy")(**owner)
-                found.append(parse_policy(answer["PolicyDocument"]))
-    return tuple(found)
-
-
-def default_version(iam: Any, arn: str) -> tuple[PolicyDocument, str]:
-    """The document of a managed policy that is in force, and its version.
-
-    Raises:
-        InputError: there is no such policy.
-        UndeterminedError: it could not be read.
-    """
-    with iam_errors(f"policy `{arn}`"):
-        version = str(iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"])
-        answer = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-        return parse_policy(answer["PolicyVersion"]["Document"]), version
-
-
-def _pages(iam: Any, operation: str, key: str, owner: Mapping[str, str]) -> list[Any]:
-    return [item for page in iam.get_paginator(operation).paginate(**owner) for item in page[key]]
-
-
-def apply(iam: Any, plan: Plan) -> None:
-    """Do what ``plan`` says; nothing when nothing is needed.
-
-    Raises:
-        RefusedError: IAM refuses the change.
-        InputError: the target or the policy is gone.
-        UndeterminedError: IAM could not be reached.
-    """
-    if not plan.needed:
-        return
-    kind = plan.target.kind
-    owner = {f"{kind.value.title()}Name": plan.target.name}
-    with iam_errors(f"{kind} `{plan.target.name}`", changing=True):
-        _send(iam, kind, owner, plan.change)
-
-
-def _send(iam: Any, kind: TargetKind, owner: Mapping[str, str], change: Change) -> None:
-    if isinstance(change, ManagedChange):
-        getattr(iam, f"attach_{kind}_policy")(**owner, PolicyArn=change.arn)
-    elif isinstance(change, InlineChange):
-        text = policy_json(change.document, indent=None)
-        getattr(iam, f"put_{kind}_policy")(**owner, PolicyName=change.name, PolicyDocument=text)
+def _arn_of(iam: Any, name: str) -> str:
+    """The ARN of the customer managed policy ``name``; empty when there is none."""
+    with iam_errors(f"policy `{name}`"):
+        pages = iam.get_paginator("list_policies").paginate(Scope="Local")
+        return next((str(p["Arn"]) for page in pages for p in page["Policies"] if p["PolicyName"] == name), "")

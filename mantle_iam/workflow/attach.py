@@ -1,92 +1,66 @@
-"""Attaching a policy, up to the moment of change: what is bound now, what would become allowed, what would still refuse.
+"""Attaching policies, up to the moment of change: what is there now, what would become allowed, what would still refuse.
 
-``plan_attachment`` is pure; ``prepare`` reads IAM with the client that it is given and hands over to it.  Whether to go on is the
-caller's question to the user; ``attach.apply.apply`` does it.
+``plan_attachment`` is pure; ``prepare`` reads with the clients that it is given and hands over to it.  Whether to go on is the
+caller's question to the user; ``workflow.attach_apply`` does it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
-from math import prod
 from typing import Any
 
-from mantle_iam.attach.apply import default_version, read_documents, read_target
+from mantle_iam.attach import permission_set, quotas
+from mantle_iam.attach.apply import Clients
+from mantle_iam.attach.outcome import Outcome, Status
 from mantle_iam.attach.plan import (
-    ActionGain,
+    PERMISSION_SET_INLINE,
     Change,
-    Gain,
+    CustomerChange,
     InlineChange,
     ManagedChange,
     Plan,
     State,
+    Target,
     TargetKind,
     managed_arn,
 )
+from mantle_iam.attach.read import account_summary, default_version, policy_arn, read_documents, read_target
+from mantle_iam.attach.steps import is_there, steps_for
 from mantle_iam.collect.live import collect_policies
+from mantle_iam.collect.organization import service_control_policies
+from mantle_iam.collect.sources import PolicySource
 from mantle_iam.errors import InputError, UndeterminedError
 from mantle_iam.iam.arn import Arn
-from mantle_iam.iam.evaluation import evaluate
-from mantle_iam.iam.grammar import policy_json
-from mantle_iam.iam.matching import AnyOf
+from mantle_iam.iam.compare import Inclusion, allows_no_more
 from mantle_iam.iam.policy import Effect, PolicyDocument
-from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet, PolicyType
+from mantle_iam.iam.request import PolicySet, PolicyType
 from mantle_iam.mantle import catalog
-from mantle_iam.mantle.scope import Scope
+from mantle_iam.report.attachment import LAYER_WORDS
+from mantle_iam.workflow.attach_effects import SERVICE, Binding, Effects, Named, effects, other_services
 from mantle_iam.workflow.managed import managed_policies
 
-SERVICE = catalog.SERVICE
-
-_EXAMPLE_REGION = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1"}
-
-# Characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-_INLINE_LIMITS = {TargetKind.USER: 2048, TargetKind.GROUP: 5120, TargetKind.ROLE: 10240}
-
-# Operators whose values, without wildcards, are the very values that match.
-_LISTING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
-_MAX_COMBINATIONS = 256
-
-# Global keys that a call's circumstances decide; a condition on one makes a gain conditional.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-_CIRCUMSTANCES = frozenset(
-    {
-        "aws:CalledVia",
-        "aws:CalledViaFirst",
-        "aws:CalledViaLast",
-        "aws:CurrentTime",
-        "aws:EpochTime",
-        "aws:MultiFactorAuthAge",
-        "aws:MultiFactorAuthPresent",
-        "aws:PrincipalOrgID",
-        "aws:PrincipalOrgPaths",
-        "aws:Referer",
-        "aws:RequestedRegion",
-        "aws:SecureTransport",
-        "aws:SourceIp",
-        "aws:SourceVpc",
-        "aws:SourceVpce",
-        "aws:TokenIssueTime",
-        "aws:UserAgent",
-        "aws:ViaAWSService",
-        "aws:VpcSourceIp",
-    }
-)
+_NOBODY = "000000000000"
+"""Stands for any account that has the permission set."""
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """The policies that bind the target now, as far as they could be read.
+class Wanted:
+    """What is asked for: a managed policy of AWS, or documents."""
 
-    ``inline`` and ``attached`` of the target itself are among ``policies.identity``.
-    """
+    managed: str | None = None
+    """``read-only``, ``inference`` or ``full``."""
+    documents: tuple[InlineChange, ...] = ()
+    customer: bool = False
+    """The documents become customer managed policies instead of inline ones."""
 
-    policies: PolicySet
-    principal: str
-    """ARN that requests are made with; for a group one of an imagined member."""
-    context: tuple[tuple[str, str], ...] = ()
-    """``aws:PrincipalTag/…`` of the target."""
-    notes: tuple[str, ...] = ()
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and how to read again what it rests on."""
+
+    plan: Plan
+    again: Callable[[], State]
 
 
 def managed_change(word: str, partition: str, iam: Any = None) -> tuple[ManagedChange, tuple[str, ...]]:
@@ -121,239 +95,240 @@ def _in_partition(document: PolicyDocument, partition: str) -> PolicyDocument:
     return replace(document, statements=statements)
 
 
-def prepare(iam: Any, kind: TargetKind, name: str, wanted: str | InlineChange, *, account: str | None = None) -> Plan:
-    """Read what is there and plan.  ``wanted`` is the word of a managed policy or an inline policy.
+def prepare(
+    clients: Clients,
+    kind: TargetKind,
+    name: str,
+    wanted: Wanted,
+    *,
+    account: str | None = None,
+    instance: str | None = None,
+) -> Prepared:
+    """Read what is there and plan.
 
-    ``account`` is the one that the target must be in (a key's, an ARN's).
+    Args:
+        account: the one that the target must be in (a key's, an ARN's).
+        instance: ARN of the instance of Identity Center, for a permission set.
 
     Raises:
         InputError: no such target or policy, or the credentials are another account's.
         UndeterminedError: what must be known could not be read.
     """
-    inline_name = wanted.name if isinstance(wanted, InlineChange) else None
-    state = read_target(iam, kind, name, inline_name=inline_name)
-    if account is not None and state.target.account != account:
+    names = tuple(document.name for document in wanted.documents)
+
+    def read() -> State:
+        if kind is TargetKind.PERMISSION_SET:
+            return permission_set.read_permission_set(clients.sso, name, instance=instance)
+        inline = frozenset(() if wanted.customer else names)
+        return read_target(clients.iam, kind, name, needed=inline, customer=names if wanted.customer else ())
+
+    state = read()
+    check_account(state.target, account)
+    changes, notes = _changes(clients, state, wanted)
+    roles = provisioned(clients, state.target)
+    binding = read_binding(clients, state)
+    summary: Mapping[str, int] | None = None
+    if kind is not TargetKind.PERMISSION_SET:
+        summary, note = account_summary(clients.iam)
+        notes += (note,) if note else ()
+    plan = plan_attachment(state, changes, binding, summary=summary, roles=roles)
+    return Prepared(replace(plan, notes=(*plan.notes, *notes)), read)
+
+
+def provisioned(clients: Clients, target: Target) -> permission_set.Provisioned:
+    """The accounts that have the target, when it is a permission set; else none.
+
+    Raises:
+        UndeterminedError: they could not be read.
+    """
+    if target.kind is not TargetKind.PERMISSION_SET:
+        return permission_set.Provisioned()
+    return permission_set.provisioned(clients.sso, target)
+
+
+def check_account(target: Target, account: str | None) -> None:
+    """Raises ``InputError`` when ``target`` is not in ``account``, the one that was named."""
+    if account is not None and target.account and target.account != account:
         raise InputError(
-            f"the {kind} belongs to account {account}, these AWS credentials to account {state.target.account}",
+            f"the {target.kind} belongs to account {account}, these AWS credentials to account {target.account}",
             help="use credentials of that account, or --profile",
         )
-    if isinstance(wanted, InlineChange):
-        return plan_attachment(state, wanted, read_binding(iam, state))
-    change, notes = managed_change(wanted, state.target.partition, iam)
-    plan = plan_attachment(state, change, read_binding(iam, state))
-    return replace(plan, notes=(*plan.notes, *notes))
 
 
-def read_binding(iam: Any, state: State) -> Binding:
+def _changes(clients: Clients, state: State, wanted: Wanted) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    if wanted.managed is not None:
+        change, notes = managed_change(wanted.managed, state.target.partition, clients.iam)
+        return (change,), notes
+    if state.target.kind is TargetKind.PERMISSION_SET:
+        if wanted.customer:
+            raise InputError(
+                "a permission set only names customer managed policies, which each account must have for itself",
+                help="leave --as managed out: the statements go into its inline policy",
+            )
+        merged = state
+        for document in wanted.documents:
+            change_ = permission_set.merged(merged, document.document)
+            merged = replace(merged, inline=((change_.name, change_.document),))
+        return (InlineChange(PERMISSION_SET_INLINE, merged.inline[0][1]),), ()
+    if wanted.customer:
+        return tuple(CustomerChange(d.name, policy_arn(state.target, d.name), d.document) for d in wanted.documents), ()
+    return wanted.documents, ()
+
+
+def read_binding(clients: Clients, state: State) -> Binding:
     """The policies that bind the target now.  What cannot be read is unknown, never taken for absent."""
     target = state.target
+    if target.kind is TargetKind.PERMISSION_SET:
+        policies, notes = permission_set.read_permission_set_policies(clients.sso, clients.iam, state)
+        role = f"role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_{target.name}_0123456789abcdef"
+        principal = str(Arn(target.partition, "iam", "", target.account or _NOBODY, role))
+        return Binding(_with_unknown(policies, PolicyType.SCP), principal, notes=notes)
     if target.kind is TargetKind.GROUP:
-        member = str(Arn(target.partition, "iam", "", target.account, "user/any-member"))
-        note = "a group's members may have other policies and boundaries of their own, which were not read"
-        try:
-            return Binding(PolicySet(identity=read_documents(iam, state)), member, notes=(note,))
-        except UndeterminedError as error:
-            unknown = PolicySet(unknown=frozenset({PolicyType.IDENTITY}))
-            return Binding(unknown, member, notes=(note, str(error)))
-    collected = collect_policies(iam, target.arn)
+        return _group_binding(clients, state)
+    collected = collect_policies(clients.iam, target.arn, organizations=clients.organizations)
     tags = tuple((f"aws:PrincipalTag/{key}", value) for key, value in collected.tags)
-    return Binding(collected.policies, target.arn, tags, collected.notes)
+    return Binding(collected.policies, target.arn, tags, collected.notes, _named(collected.sources))
 
 
-def plan_attachment(state: State, change: Change, binding: Binding) -> Plan:
-    """What ``change`` would do to the target, computed with ``evaluate`` over every action of the service."""
-    needed = not _is_there(state, change)
-    # Organizations' policies are no part of the comparison: whether they are in force is said in a note.
-    before = replace(binding.policies, unknown=binding.policies.unknown - {PolicyType.SCP})
-    after = replace(before, identity=(*_without_previous(before, state), change.document)) if needed else before
-    alone = PolicySet(identity=(change.document,))
-    gains: list[ActionGain] = []
-    already: list[str] = []
-    losses: list[str] = []
-    for action, request in _requests(state, binding, (change.document,)):
-        had = evaluate(request, before).decision is Decision.ALLOWED
-        if had and needed and evaluate(request, after).decision is not Decision.ALLOWED:
-            losses.append(action)
-        if evaluate(request, alone).decision not in (Decision.ALLOWED, Decision.UNKNOWN):
-            continue
-        if had:
-            already.append(action)
-        elif needed:
-            gains.append(_gain(action, request, after, change.document))
+def _group_binding(clients: Clients, state: State) -> Binding:
+    target = state.target
+    member = str(Arn(target.partition, "iam", "", target.account, "user/any-member"))
+    note = "a group's members may have other policies and boundaries of their own, which were not read"
+    levels = service_control_policies(clients.organizations, target.account)
+    scp = None if levels.documents is None else tuple(tuple(d for _, d in level) for level in levels.documents)
+    names = _named(tuple(source for level in levels.documents or () for source, _ in level))
+    try:
+        identity = read_documents(clients.iam, state)
+        policies = PolicySet(identity=identity, scp=scp)
+        notes = (note, *levels.notes)
+        names += tuple(Named(PolicyType.IDENTITY, i, f"policy `{b.name}`") for i, b in enumerate(state.policies))
+    except UndeterminedError as error:
+        policies = _with_unknown(PolicySet(scp=scp), PolicyType.IDENTITY)
+        notes = (note, str(error), *levels.notes)
+    if levels.unknown:
+        policies = _with_unknown(policies, PolicyType.SCP)
+    return Binding(policies, member, notes=notes, names=names)
+
+
+def _with_unknown(policies: PolicySet, layer: PolicyType) -> PolicySet:
+    return replace(policies, unknown=policies.unknown | {layer})
+
+
+def _named(sources: tuple[PolicySource, ...]) -> tuple[Named, ...]:
+    return tuple(Named(source.policy_type, source.document, str(source), source.level) for source in sources)
+
+
+def plan_attachment(
+    state: State,
+    changes: tuple[Change, ...],
+    binding: Binding,
+    *,
+    summary: Mapping[str, int] | None = None,
+    roles: permission_set.Provisioned = permission_set.Provisioned(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """What ``changes`` would do to the target, computed with ``evaluate`` over every action of the service.
+
+    Args:
+        summary: the account's quotas, where they could be read.
+        roles: the accounts that a permission set is in, so that the change has to be written to them.
+    """
+    documents = tuple(change.document for change in changes)
+    open_ = tuple(change for change in changes if not is_there(state, change))
+    added = tuple(change.document for change in open_)
+    removed = tuple(document for change in open_ for document in _replaced(state, change))
+    found = effects(state.target, binding, added=added, removed=removed) if added else Effects()
+    is_set = state.target.kind is TargetKind.PERMISSION_SET
     return Plan(
         state=state,
-        change=change,
-        needed=needed,
-        gains=tuple(gains),
-        already=tuple(already),
-        losses=tuple(losses),
-        others=_others(change.document),
-        notes=(*binding.notes, *_document_notes(state, change)),
+        changes=changes,
+        steps=steps_for(state, changes, provision=roles.needed, behind=bool(roles.outdated)),
+        gains=found.gains,
+        already=found.already,
+        losses=found.losses,
+        others=other_services(documents),
+        redundant=bool(found.already) and not removed and _is_redundant(added, binding),
+        quotas=permission_set.usage(state, changes) if is_set else quotas.usage(state, changes, summary),
+        notes=(*state.notes, *binding.notes, *roles.notes, *_notes(state, changes)),
     )
 
 
-def _is_there(state: State, change: Change) -> bool:
-    if isinstance(change, ManagedChange):
-        return any(bound.arn == change.arn for bound in state.policies)
-    return state.previous is not None and (
-        (state.previous.version, state.previous.statements) == (change.document.version, change.document.statements)
-    )
+def _replaced(state: State, change: Change) -> tuple[PolicyDocument, ...]:
+    """The documents that bind the target no more once ``change`` is made."""
+    if isinstance(change, InlineChange):
+        previous = state.inline_named(change.name)
+        return () if previous is None else (previous,)
+    if isinstance(change, CustomerChange) and state.is_attached(change.arn):
+        policy = state.customer_named(change.arn)
+        return () if policy is None or policy.default is None else (policy.default.document,)
+    return ()
 
 
-def _without_previous(policies: PolicySet, state: State) -> tuple[PolicyDocument, ...]:
-    """The identity policies without the one that is replaced."""
-    documents = list(policies.identity)
-    if state.previous is not None and state.previous in documents:
-        documents.remove(state.previous)
-    return tuple(documents)
+def _is_redundant(added: tuple[PolicyDocument, ...], binding: Binding) -> bool:
+    """Whether it is proven that all of ``added`` is allowed by what is there."""
+    if PolicyType.IDENTITY in binding.policies.unknown:
+        return False
+    if any(statement.effect is Effect.DENY for document in added for statement in document.statements):
+        return False
+    actions = tuple(info.name for info in catalog.actions())
+    return allows_no_more(added, binding.policies.identity, actions=actions).result is Inclusion.HOLDS
 
 
-def _requests(
-    state: State, binding: Binding, documents: tuple[PolicyDocument, ...]
-) -> Iterator[tuple[str, AuthorizationRequest]]:
-    """One request for each action of the service, on an instance of every resource that it needs."""
-    target = state.target
-    scope = Scope(partition=target.partition, account=target.account)
-    tag_keys = _tag_keys((*documents, *binding.policies.identity, *(binding.policies.permissions_boundary or ())))
-    for info in catalog.actions():
-        patterns = catalog.resource_arns(info.name, scope)
-        # An action without a required type works on one resource of any of its types: on a project, most often.
-        needed = {use.name for use in info.resource_types if use.required} or {"project"}
-        named = _named_resources(info.name, documents)
-        instances = tuple(
-            _instance(pattern, named)
-            for pattern in patterns
-            if pattern == "*" or any(f":{name}/" in pattern for name in needed)
-        )
-        yield (
-            info.name,
-            AuthorizationRequest(
-                principal=binding.principal,
-                action=info.name,
-                resources=instances,
-                resource_account=target.account,
-                context=dict(binding.context),
-                unknown_context=_unknown_keys(info.name, tag_keys),
-            ),
-        )
+def _notes(state: State, changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """What is odd about the documents, and who else gets a new version."""
+    notes: list[str] = []
+    for change in changes:
+        if isinstance(change, ManagedChange):
+            continue
+        notes += [f"{problem.message} (at {problem.pointer or '/'})" for problem in change.document.problems]
+        notes += _unknown_actions(change.document)
+        policy = state.customer_named(change.arn) if isinstance(change, CustomerChange) else None
+        if policy is not None and policy.versions and not is_there(state, change):
+            notes += _shared(state, change.name, policy.attachments - state.is_attached(policy.arn), policy.boundaries)
+    return tuple(dict.fromkeys(notes))
 
 
-def _named_resources(action: str, documents: tuple[PolicyDocument, ...]) -> tuple[Arn, ...]:
-    """Resources of the service that the documents name beside ``action``."""
-    found = (
-        Arn.try_parse(resource)
-        for document in documents
-        for statement in document.statements
-        if AnyOf(pattern.lower() for pattern in statement.actions).matches(action.lower())
-        for resource in statement.resources
-    )
-    return tuple(arn for arn in found if arn is not None and arn.service == SERVICE)
-
-
-def _instance(pattern: str, named: tuple[Arn, ...]) -> str:
-    """One resource that ``pattern`` covers: where the policy names a Region or a project, there; else an example."""
-    arn = Arn.try_parse(pattern)
-    if arn is None:
-        return pattern
-    kind = arn.resource.partition("/")[0]
-    alike = [one for one in named if one.resource.partition("/")[0] == kind]
-    region = next(
-        (one.region for one in alike if _is_plain(one.region)), _EXAMPLE_REGION.get(arn.partition, "us-east-1")
-    )
-    resource = next((one.resource for one in alike if _is_plain(one.resource)), f"{kind}/default")
-    return str(replace(arn, region=region, resource=resource))
-
-
-def _is_plain(text: str) -> bool:
-    return bool(text) and not any(mark in text for mark in "*?$")
-
-
-def _tag_keys(documents: tuple[PolicyDocument, ...]) -> frozenset[str]:
-    """Keys of tags on the resource or in the request that a condition looks at."""
-    return frozenset(
-        condition.key
-        for document in documents
-        for statement in document.statements
-        for condition in statement.conditions
-        if condition.key.lower().startswith(("aws:resourcetag/", "aws:requesttag/"))
-    )
-
-
-def _unknown_keys(action: str, tag_keys: frozenset[str]) -> frozenset[str]:
-    """Keys that a request for ``action`` may carry, and whose value is not known before there is one."""
-    carried = catalog.condition_keys(action)
-    families = tuple(key.partition("/")[0].lower() for key in carried if "${" in key)
-    tags = {key for key in tag_keys if key.lower().startswith(families)} if families else set()
-    return frozenset(key for key in carried if "${" not in key) | tags | _CIRCUMSTANCES
-
-
-def _gain(action: str, request: AuthorizationRequest, after: PolicySet, document: PolicyDocument) -> ActionGain:
-    result = evaluate(request, after)
-    if result.decision is Decision.ALLOWED:
-        return ActionGain(action, Gain.ALLOWED)
-    if result.decision is not Decision.UNKNOWN:
-        layers = tuple(layer.value for layer in result.withheld_by)
-        return ActionGain(action, Gain.WITHHELD, layers or (PolicyType.IDENTITY.value,))
-    layers = tuple(name for name in result.depends_on if name in {layer.value for layer in PolicyType})
-    if layers:
-        return ActionGain(action, Gain.UNKNOWN, layers)
-    where = _where(action, request, after, document, result.depends_on)
-    return ActionGain(action, Gain.CONDITIONAL, result.depends_on, where)
-
-
-def _where(
-    action: str, request: AuthorizationRequest, after: PolicySet, document: PolicyDocument, keys: tuple[str, ...]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The values that the document lists for ``keys``, when with each of them the request is allowed; else nothing."""
-    listed: dict[str, tuple[str, ...]] = {}
+def _unknown_actions(document: PolicyDocument) -> list[str]:
+    notes = []
     for statement in document.statements:
-        if statement.effect is Effect.ALLOW and AnyOf(name.lower() for name in statement.actions).matches(
-            action.lower()
-        ):
-            for condition in statement.conditions:
-                if condition.operator in _LISTING and all(_is_plain(value) for value in condition.values):
-                    listed[condition.key] = tuple(dict.fromkeys(listed.get(condition.key, ()) + condition.values))
-    if {key.lower() for key in listed} != {key.lower() for key in keys}:
-        return ()
-    if prod(len(values) for values in listed.values()) > _MAX_COMBINATIONS:
-        return ()
-    unknown = frozenset(key for key in request.unknown_context if key.lower() not in {key.lower() for key in listed})
-    for values in product(*listed.values()):
-        context = {**request.context, **dict(zip(listed, values, strict=True))}
-        told = replace(request, context=context, unknown_context=unknown)
-        if evaluate(told, after).decision is not Decision.ALLOWED:
-            return ()
-    return tuple(listed.items())
-
-
-def _document_notes(state: State, change: Change) -> tuple[str, ...]:
-    """What is odd about an inline policy: elements not understood, actions that do not exist, its size."""
-    if isinstance(change, ManagedChange):
-        return ()
-    notes = [f"{problem.message} (at {problem.pointer or '/'})" for problem in change.document.problems]
-    for statement in change.document.statements:
         for action in (*statement.actions, *statement.not_actions):
             service = action.partition(":")[0].lower()
             if service == SERVICE and not catalog.expand(action):
                 near = catalog.nearest_action(action)
                 hint = f"; did you mean {near}?" if near else ""
                 notes.append(f"{action} is not in the data of {catalog.catalog_date()}{hint}")
-    size = len(policy_json(change.document, indent=None))
-    limit = _INLINE_LIMITS[state.target.kind]
-    if size > limit:
+    return notes
+
+
+def _shared(state: State, name: str, elsewhere: int, boundaries: int) -> list[str]:
+    notes = []
+    if elsewhere > 0:
         notes.append(
-            f"the policy has {size} characters, and all inline policies of a {state.target.kind} may have {limit}"
+            f"the policy {name} is attached to {elsewhere} others than this {state.target.kind}, who get the same"
         )
-    return tuple(dict.fromkeys(notes))
+    if boundaries > 0:
+        notes.append(f"the policy {name} is the permissions boundary of {boundaries} users or roles")
+    return notes
 
 
-def _others(document: PolicyDocument) -> tuple[str, ...]:
-    """Action patterns of Allow statements that reach beyond the service."""
-    found = {
-        action
-        for statement in document.statements
-        if statement.effect is Effect.ALLOW
-        for action in (*statement.actions, *(f"everything but {name}" for name in statement.not_actions))
-        if not action.lower().startswith(f"{SERVICE}:")
-    }
-    return tuple(sorted(found))
+def refusal(plan: Plan, *, force: bool = False) -> Outcome | None:
+    """Why ``plan`` is not to be applied, if it is not.
+
+    ``force``: go on where something else refuses all that the policies grant, or all of it is allowed already.
+    """
+    if not plan.needed:
+        return Outcome(Status.NOTHING_TO_DO, "it is there already")
+    if plan.redundant and not force:
+        return Outcome(
+            Status.NOTHING_TO_DO, "what it would allow is allowed by other policies already (--force attaches it)"
+        )
+    over = [one for one in plan.quotas if one.over]
+    if over:
+        words = "; ".join(f"{one.used} {one.what}, of which {one.limit} may be" for one in over)
+        return Outcome(Status.OVER_QUOTA, f"it would be over a quota: {words}")
+    if plan.futile and not force:
+        layers = dict.fromkeys(layer for gain in plan.gains for layer in gain.depends_on)
+        by = dict.fromkeys(name for gain in plan.gains for name in gain.by)
+        named = f" ({', '.join(by)})" if by else ""
+        words = ", ".join(LAYER_WORDS.get(layer, layer) for layer in layers)
+        return Outcome(Status.FUTILE, f"everything that it grants would still be refused by {words}{named}")
+    return None

@@ -50,8 +50,8 @@ def _role(name: str, account: str | None) -> tuple[Target | None, str | None]:
     permission_set = name.removeprefix(_SSO_PREFIX).rpartition("_")[0] or name
     target, note = _named(TargetKind.PERMISSION_SET, permission_set, account)
     return target, note or (
-        f"IAM Identity Center writes this role: add the statements to the inline policy of the permission set "
-        f"{permission_set}, and provision it to account {account or 'of the caller'} again"
+        f"IAM Identity Center writes this role: the statements go into the inline policy of the permission set "
+        f"{permission_set}, which is then provisioned again, with credentials of the organization's management account"
     )
 
 
@@ -71,18 +71,23 @@ def policy_name(document: PolicyDocument) -> str:
 
 
 def attach_commands(target: Target | None, document: PolicyDocument) -> tuple[str, ...]:
-    """Command lines that attach ``document``, saved as ``POLICY_FILE``, to ``target``; ours first, then AWS's."""
-    if target is None or target.kind is TargetKind.PERMISSION_SET:
+    """Command lines that attach ``document``, saved as ``POLICY_FILE``, to ``target``; ours first, then AWS's.
+
+    AWS's command for a permission set would put ``document`` in the place of all that its one inline policy holds.
+    """
+    if target is None:
         return ()
     kind, name = target.kind.value, policy_name(document)
     ours = ["mantle-iam", "attach", "--policy", POLICY_FILE, *_option(f"--{kind}", target.name)]
+    if target.kind is TargetKind.PERMISSION_SET:
+        return (shlex.join(ours),)
     aws = ["aws", "iam", f"put-{kind}-policy", *_option(f"--{kind}-name", target.name), "--policy-name", name]
     return shlex.join(ours), shlex.join([*aws, "--policy-document", f"file://{POLICY_FILE}"])
 
 
 def managed_command(target: Target | None, short_name: str) -> str | None:
     """The command line that attaches a managed policy instead."""
-    if target is None or target.kind is TargetKind.PERMISSION_SET:
+    if target is None:
         return None
     return shlex.join(
         ["mantle-iam", "attach", "--managed", short_name, *_option(f"--{target.kind.value}", target.name)]

@@ -20,13 +20,14 @@ def attached(iam: Any, user: str) -> list[str]:
     return [p["PolicyArn"] for p in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]]
 
 
-def undo(iam: Any, command: str) -> None:
-    """Do what an ``aws iam …`` line says, through the client: the line is for people, and must be true."""
-    words = shlex.split(command)
-    assert words[:2] == ["aws", "iam"]
-    pairs = dict(zip((w.removeprefix("--") for w in words[3::2]), words[4::2], strict=True))
-    names = {"".join(part.title() for part in key.split("-")): value for key, value in pairs.items()}
-    getattr(iam, words[2].replace("-", "_"))(**names)
+def undo(iam: Any, *commands: str) -> None:
+    """Do what ``aws iam …`` lines say, through the client: the lines are for people, and must be true."""
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:2] == ["aws", "iam"]
+        pairs = dict(zip((w.removeprefix("--") for w in words[3::2]), words[4::2], strict=True))
+        names = {"".join(part.title() for part in key.split("-")): value for key, value in pairs.items()}
+        getattr(iam, words[2].replace("-", "_"))(**names)
 
 
 # -- the whole way, as a user goes it -------------------------------------------------------------------------------------
@@ -47,15 +48,15 @@ def test_managed_plan_apply_again_undo(run, iam, alice, tmp_path):
     (undo_file,) = tmp_path.glob("*.undo.json")
     saved = json.loads(undo_file.read_text("utf-8"))
     assert saved["before"] == [{"name": "old", "arn": None}]
-    assert saved["undo"] == {"operation": "DetachUserPolicy", "policy_arn": INFERENCE}
-    assert saved["command"] in done.out
+    assert saved["changes"] == [{"change": "attached", "name": "AmazonBedrockMantleInferenceAccess", "arn": INFERENCE}]
+    assert saved["commands"][0] in done.out
 
     again = run("attach", "--managed", "inference", "--user", alice, "--yes")
     assert again.code == 0
     assert "nothing to do" in again.out
     assert list(tmp_path.glob("*.undo.json")) == [undo_file]
 
-    undo(iam, saved["command"])
+    undo(iam, *saved["commands"])
     assert attached(iam, alice) == []
 
 
@@ -73,11 +74,11 @@ def test_inline_policy_put_replaced_and_put_back(run, iam, alice, tmp_path):
     files = sorted(tmp_path.glob("*.undo.json"))
     assert len(files) == 2, "the first undo file is not written over"
     saved = [json.loads(file.read_text("utf-8")) for file in files]
-    by_operation = {entry["undo"]["operation"]: entry for entry in saved}
-    undo(iam, by_operation["PutUserPolicy"]["command"])
+    by_operation = {entry["commands"][0].split()[2]: entry for entry in saved}
+    undo(iam, *by_operation["put-user-policy"]["commands"])
     put_back = iam.get_user_policy(UserName=alice, PolicyName="mantle")["PolicyDocument"]
     assert parse_policy(put_back) == parse_policy(first)
-    undo(iam, by_operation["DeleteUserPolicy"]["command"])
+    undo(iam, *by_operation["delete-user-policy"]["commands"])
     assert iam.list_user_policies(UserName=alice)["PolicyNames"] == ["old"]
 
 
@@ -103,7 +104,7 @@ def test_roles_and_groups(run, iam, kind, create):
     found = getattr(iam, f"list_attached_{kind}_policies")(**{f"{kind.title()}Name": "app"})["AttachedPolicies"]
     assert [p["PolicyName"] for p in found] == ["AmazonBedrockMantleReadOnly"]
     (saved,) = Path().glob("*.undo.json")
-    undo(iam, json.loads(saved.read_text("utf-8"))["command"])
+    undo(iam, *json.loads(saved.read_text("utf-8"))["commands"])
     assert getattr(iam, f"list_attached_{kind}_policies")(**{f"{kind.title()}Name": "app"})["AttachedPolicies"] == []
 
 
@@ -345,6 +346,7 @@ def test_refusals_of_iam(run, iam, alice, monkeypatch, tmp_path, code, message, 
         return send(session, request)
 
     monkeypatch.setattr(URLLib3Session, "send", answer)
+    monkeypatch.setattr("mantle_iam.attach.apply.PAUSES", (0.0, 0.0))
     ran = run("attach", "--managed", "inference", "--user", alice, "--yes")
     assert ran.code == exit_code, ran.err
     assert words in ran.err

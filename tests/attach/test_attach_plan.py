@@ -7,13 +7,26 @@ from typing import Any
 import pytest
 from attach_world import INFERENCE, document
 
-from mantle_iam.attach.apply import apply, read_target, target_name
-from mantle_iam.attach.plan import Bound, Gain, InlineChange, ManagedChange, Plan, State, Target, TargetKind
+from mantle_iam.attach.apply import Clients, apply
+from mantle_iam.attach.plan import Bound, Gain, InlineChange, ManagedChange, State, Target, TargetKind
+from mantle_iam.attach.read import read_target
+from mantle_iam.attach.steps import steps_for
 from mantle_iam.errors import InputError, UndeterminedError
 from mantle_iam.iam.grammar import parse_policy
 from mantle_iam.iam.request import PolicySet
 from mantle_iam.workflow import attach as module
-from mantle_iam.workflow.attach import Binding, managed_change, plan_attachment, prepare
+from mantle_iam.workflow.attach import Wanted, managed_change, plan_attachment
+from mantle_iam.workflow.attach import prepare as prepare_
+from mantle_iam.workflow.attach_effects import Binding
+
+
+def prepare(iam: Any, kind: TargetKind, name: str, wanted: str | InlineChange) -> Any:
+    """The plan, of an account without an organization."""
+    what = Wanted(managed=wanted) if isinstance(wanted, str) else Wanted(documents=(wanted,))
+    import boto3
+
+    organizations = boto3.client("organizations", endpoint_url=iam.meta.endpoint_url, region_name="us-east-1")
+    return prepare_(Clients(iam, iam, organizations), kind, name, what).plan
 
 
 def gains(plan: Any, gain: Gain) -> set[str]:
@@ -129,7 +142,7 @@ def test_planning_is_pure_and_the_same_twice(iam, alice):
     state = read_target(iam, TargetKind.USER, alice)
     change = managed_change("full", "aws")[0]
     binding = Binding(PolicySet(), state.target.arn)
-    assert plan_attachment(state, change, binding) == plan_attachment(state, change, binding)
+    assert plan_attachment(state, (change,), binding) == plan_attachment(state, (change,), binding)
 
 
 def test_nothing_needed_is_nothing_sent():
@@ -139,23 +152,9 @@ def test_nothing_needed_is_nothing_sent():
 
     change = ManagedChange("P", INFERENCE, parse_policy(document("a:b")), "v1")
     target = Target(TargetKind.USER, "alice", "arn:aws:iam::1:user/alice", "1", "aws")
-    apply(Never(), Plan(State(target, (Bound("P", INFERENCE),)), change, needed=False))
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "name", "account"),
-    [
-        (TargetKind.USER, "alice", "alice", None),
-        (TargetKind.USER, "/team/alice", "alice", None),
-        (TargetKind.USER, "team/alice", "alice", None),
-        (TargetKind.USER, "arn:aws:iam::123456789012:user/team/alice", "alice", "123456789012"),
-        (TargetKind.ROLE, "arn:aws-us-gov:iam::123456789012:role/a/b", "b", "123456789012"),
-        (TargetKind.ROLE, "arn:aws:sts::123456789012:assumed-role/app/session", "app", "123456789012"),
-        (TargetKind.USER, "a+b=c,d.e@f_g-h", "a+b=c,d.e@f_g-h", None),
-    ],
-)
-def test_names_as_people_write_them(kind, text, name, account):
-    assert target_name(kind, text) == (name, account)
+    steps = steps_for(State(target, (Bound("P", INFERENCE),)), (change,))
+    applied = apply(Clients(Never(), Never()), target, steps)
+    assert (applied.done, applied.failed, applied.error) == ((), None, None)
 
 
 def test_a_read_that_is_not_allowed_makes_the_plan_say_so(iam, alice, monkeypatch):
@@ -176,7 +175,7 @@ def test_another_partition_from_the_target(iam, monkeypatch):
     state = read_target(govcloud, TargetKind.ROLE, "gov")
     assert state.target.partition == "aws-us-gov"
     change, _ = managed_change("inference", state.target.partition)
-    plan = plan_attachment(state, change, Binding(PolicySet(), state.target.arn))
+    plan = plan_attachment(state, (change,), Binding(PolicySet(), state.target.arn))
     assert "CreateInference" in gains(plan, Gain.ALLOWED)
     govcloud.delete_role(RoleName="gov")
 
@@ -186,7 +185,6 @@ def test_another_partition_from_the_target(iam, monkeypatch):
     [
         (document("bedrock-mantle:ListTagsForResources"), "did you mean bedrock-mantle:ListTagsForResource?"),
         (document("bedrock-mantle:ListModels", Comment="x"), "Comment"),
-        (document(*(f"bedrock-mantle:Get{'x' * 90}{n}" for n in range(30))), "may have 2048"),
     ],
 )
 def test_what_is_odd_about_a_document_is_noted(iam, alice, text, words):
@@ -231,3 +229,45 @@ def test_a_service_linked_role_is_not_touched():
 
     with pytest.raises(InputError, match="service-linked"):
         read_target(Iam(), TargetKind.ROLE, "AWSServiceRoleForX")
+
+
+# -- what a document may hold ---------------------------------------------------------------------------------------------
+
+
+def tagged(value: str) -> str:
+    """A policy for those with a tag of this value, as JSON escapes."""
+    return document("bedrock-mantle:ListModels", Condition={"StringEquals": {"aws:PrincipalTag/team": value}})
+
+
+def test_what_iam_does_not_take_is_sent_as_escapes(run_json, iam, alice):
+    """PolicyDocument is ``[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+``."""
+    code, done = run_json("--policy", "-", "--name", "new", "--user", alice, "--yes", stdin=tagged("café 日本😀"))
+    assert code == 0, done
+    (step,) = done["steps"]
+    assert max(step["command"]) <= "\xff"
+    assert "café \\u65e5\\u672c\\ud83d\\ude00" in step["command"]
+    stored = iam.get_user_policy(UserName=alice, PolicyName="new")["PolicyDocument"]
+    assert stored["Statement"][0]["Condition"]["StringEquals"]["aws:PrincipalTag/team"] == "café 日本😀"
+    code, again = run_json("--policy", "-", "--name", "new", "--user", alice, "--yes", stdin=tagged("café 日本😀"))
+    assert again["outcome"]["status"] == "nothing-to-do"
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_half_a_character_is_refused(run, alice, output):
+    ran = run("attach", "--policy", "-", "--user", alice, "--dry-run", "--output", output, stdin=tagged("\ud800"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "surrogate" in ran.err
+
+
+def test_a_policy_that_gives_nothing_as_things_are_says_so(run, alice):
+    ran = run("attach", "--policy", "-", "--user", alice, "--dry-run", stdin=tagged("x"))
+    assert "nothing that was not allowed, as the target is now" in " ".join(ran.out.split())
+    assert "nothing that was" not in run("attach", "--managed", "inference", "--user", alice, "--dry-run").out
+
+
+def test_what_is_there_is_not_said_to_be_replaced(run, alice):
+    text = document("bedrock-mantle:ListModels")
+    assert run("attach", "--policy", "-", "--user", alice, "--yes", stdin=text).code == 0
+    again = run("attach", "--policy", "-", "--user", alice, "--yes", stdin=text).out
+    assert "replace" not in again
+    assert "there    inline policy" in again or "there  inline policy" in again
