@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,11 +21,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, one line for --help); the order is the order of the help
     "probe": ("probe", "Find out why a key or role is refused: live, safe calls to the endpoint."),
     "explain": ("explain", "Find out what a pasted error means: logs, tracebacks, curl -i, JSON. Offline."),
-    "generate": ("generate", "Write the smallest IAM policy for a purpose or a list of actions."),
-    "attach": ("attach", "Attach a policy to a user, role or group: plan, ask, apply, say how to undo."),
+    "generate": ("generate", "Write the smallest IAM policy for a purpose, a list of actions or a report."),
+    "managed": ("managed", "What AWS's managed policies give and do not give, and which one fits."),
+    "attach": ("attach", "Attach a policy: plan, ask, apply, verify; and take it back."),
     "key": ("key", "Look into a Bedrock API key without a call."),
     "can-i": ("can_i", "Evaluate one action against policy files."),
     "evaluate": ("evaluate", "Evaluate authorization requests: JSON lines in, JSON lines out."),
+    "compare": ("compare", "Does one policy allow anything that another does not: a proof or a request."),
     "emulator": ("emulator", "Run a local Mantle endpoint with IAM, on loopback."),
     "demo": ("demo", "The story of a refused long-term key, all on this machine."),
 }
@@ -106,4 +109,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A lone surrogate (in somebody's JSON) has no UTF-8, and a terminal may know less than that; the escape that is written
+        # instead means the same in JSON.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())

@@ -243,7 +243,8 @@ def _after_policy(fix: Fix, change: Change, width: int, ansi: Ansi) -> Iterator[
     if change is fix.changes[-1]:
         rows += [("proof", proof_sentence(fix.proof))] if fix.proof else []
     if change.commands:
-        rows.append(("attach", f"save the policy as {POLICY_FILE}, then one of"))
+        one_of = " one of" if len(change.commands) > 1 else ""
+        rows.append(("attach", f"save the policy as {POLICY_FILE}, then{one_of}"))
         rows += [("", Whole(command)) for command in change.commands]
     if change is fix.changes[-1]:
         rows += _managed_facts(fix.managed) if fix.managed else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,20 @@ def test_a_policy_file_that_is_none_is_named(tmp_path: Path, command: list[str],
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {path}: ")
     assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["compare", "FILE", "AmazonBedrockMantleFullAccess"], ["can-i", "s3:GetX", "--policy", "FILE"]]
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_lone_surrogate_in_a_policy_is_written_as_an_escape(tmp_path: Path, command: list[str], output: str) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(r'{"Statement": {"Effect": "Allow", "Action": "s3:Get\ud800", "Resource": "*"}}')
+    named = [str(file) if word == "FILE" else word for word in command]
+    done = subprocess.run(
+        [sys.executable, "-m", "mantle_iam", *named, "--output", output], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1, 2)
+    if output == "json" and done.returncode != 2:
+        json.loads(done.stdout)
