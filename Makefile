@@ -50,11 +50,11 @@ $(IAC)/.ready: requirements-iac.lock
 	$(IAC)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-iac.lock
 	@touch $@
 
-$(NODE)/node_modules/.ready: $(wildcard $(NODE)/package-lock.json)
-	@mkdir -p $(@D)
-	@if [ -z "$^" ]; then :; \
-	elif command -v npm >/dev/null; then npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
-	else echo "no npm: what needs it is not checked" >&2; fi
+$(NODE)/node_modules/.ready: $(NODE)/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "no npm: what needs it is not checked" >&2; \
+	elif npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  --fetch-retries=3 --fetch-retry-maxtimeout=10000 --fetch-timeout=60000; then touch $@; \
+	else echo "npm could not install the packages: what needs them is not checked" >&2; rm -rf $(@D); fi
 
 bench: $(VENV)/.ready ## figures: ratios within one run
 	$(RUN) benchmarks
