@@ -21,7 +21,6 @@ from mantle_iam.errors import InputError
 from mantle_iam.generate.artifact import Artifact, Kind, Trust, TrustedBy
 from mantle_iam.generate.render import FORMATS, render
 from mantle_iam.iam.grammar import parse_policy, write_policy
-from mantle_iam.iam.policy import PolicyDocument
 
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="no bash on PATH: it was not asked about the scripts")
@@ -437,34 +436,51 @@ def test_goldens_of_programs(format_name: str, golden: Any) -> None:
     golden(f"generate/programs/{file}.txt", str(program(ARTIFACTS[label], format_name)))
 
 
+# In a process of its own: moto resets every backend that other tests of this process have filled, which can take a minute.
+_RUN_PROGRAMS = """
+import contextlib, io, json, sys
+import boto3
+from moto import mock_aws
+
+given = json.load(sys.stdin)
+sys.argv = ["program", "--role-name", "app", "--replace"]
+said = []
+with mock_aws():
+    iam = boto3.client("iam")
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument=given["trust"])
+    for text in given["programs"]:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            exec(text, {"__name__": "__main__"})
+        said.append(out.getvalue())
+    (policy,) = iam.list_attached_role_policies(RoleName="app")["AttachedPolicies"]
+    versions = iam.list_policy_versions(PolicyArn=policy["PolicyArn"])["Versions"]
+    (default,) = (each["VersionId"] for each in versions if each["IsDefaultVersion"])
+    stored = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=default)["PolicyVersion"]["Document"]
+json.dump({"said": said, "versions": len(versions), "stored": stored}, sys.stdout)
+"""
+
+
 @pytest.mark.slow
-def test_boto3_makes_a_policy_and_brings_it_up_to_date(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import boto3
-    from moto import mock_aws
-
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(sys, "argv", ["program", "--role-name", "app", "--replace"])
-
-    def run(document: PolicyDocument) -> str:
-        space: dict[str, Any] = {"__name__": "__main__"}
-        exec(str(program(Artifact((document,), name="mantle-chat"), "boto3")), space)
-        return capsys.readouterr().out
-
-    with mock_aws():
-        iam = boto3.client("iam")
-        iam.create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(write_policy(TRUSTED)))
-        assert run(CHAT).startswith("created arn:aws:iam::")
-        assert run(CHAT).startswith("unchanged")
-        for turn in range(6):
-            latest = replace(CHAT, statements=(replace(CHAT.statements[0], sid=f"Turn{turn}"),))
-            assert "updated" in run(latest)
-        (policy,) = iam.list_attached_role_policies(RoleName="app")["AttachedPolicies"]
-        versions = iam.list_policy_versions(PolicyArn=policy["PolicyArn"])["Versions"]
-        (default,) = (each["VersionId"] for each in versions if each["IsDefaultVersion"])
-        stored = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=default)["PolicyVersion"]["Document"]
-    assert len(versions) == 5
-    assert stored == write_policy(latest)
+def test_boto3_makes_a_policy_and_brings_it_up_to_date() -> None:
+    later = [replace(CHAT, statements=(replace(CHAT.statements[0], sid=f"Turn{turn}"),)) for turn in range(6)]
+    programs = [str(program(Artifact((document,), name="mantle-chat"), "boto3")) for document in (CHAT, CHAT, *later)]
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN_PROGRAMS],
+        input=json.dumps({"trust": json.dumps(write_policy(TRUSTED)), "programs": programs}),
+        env={
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "example",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["said"][0].startswith("created arn:aws:iam::")
+    assert result["said"][1].startswith("unchanged")
+    assert all("updated" in said for said in result["said"][2:])
+    assert result["versions"] == 5
+    assert result["stored"] == write_policy(later[-1])

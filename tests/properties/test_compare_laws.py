@@ -144,7 +144,7 @@ REQUESTS = st.builds(
     context=CONTEXTS,
     issuer=st.just(ROLE),
 )
-THOROUGH = settings(max_examples=150)
+THOROUGH = settings(max_examples=75)
 
 
 def decided(found: Witness, side: tuple[PolicyDocument, ...]) -> Decision:
@@ -180,7 +180,7 @@ def test_no_request_contradicts_a_proof_and_every_witness_is_one(
                 assert evaluate(request, PolicySet(identity=old)).decision is Decision.ALLOWED, request
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(documents(principals=True), documents(principals=True), st.data())
 def test_documents_that_name_principals(
     old: tuple[PolicyDocument, ...], new: tuple[PolicyDocument, ...], data: st.DataObject
@@ -209,7 +209,7 @@ def test_documents_that_name_principals(
 EVERYTHING = (PolicyDocument((Statement(Effect.ALLOW, ("*",), resources=("*",)),)),)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(documents(usual=False))
 def test_a_policy_is_equal_to_itself(docs: tuple[PolicyDocument, ...]) -> None:
     assert compare(docs, docs).relation is Relation.EQUAL
@@ -261,7 +261,7 @@ def test_what_is_taken_out_of_an_allow_makes_it_no_wider(docs: tuple[PolicyDocum
             assert "policy variable" in found.reason
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(documents(), documents())
 def test_the_two_directions_agree(one: tuple[PolicyDocument, ...], other: tuple[PolicyDocument, ...]) -> None:
     mirrored = {
@@ -282,7 +282,7 @@ def language(pattern: str) -> frozenset[str]:
     return frozenset(text for text in TEXTS if glob(pattern).matches(text))
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(PATTERNS, PATTERNS)
 def test_covering_and_intersections_of_patterns(one: str, other: str) -> None:
     if covers(plain(one), plain(other)):
@@ -295,7 +295,7 @@ def test_covering_and_intersections_of_patterns(one: str, other: str) -> None:
     assert both == language(one) & language(other)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(PATTERNS, st.lists(PATTERNS, min_size=1, max_size=3))
 def test_classes_are_all_sets_of_patterns_that_a_text_is_in(pattern: str, others: list[str]) -> None:
     found = classes(plain(pattern), tuple(map(plain, others)), "x")

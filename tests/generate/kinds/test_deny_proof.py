@@ -110,7 +110,7 @@ exempt = st.lists(
 ).map(tuple)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(scopes, denial_lists, exempt, st.integers(1, 400))
 def test_whatever_is_wished_is_proven_or_refused(
     scope: Scope, denials: tuple[str, ...], spared: tuple[str, ...], days: int
@@ -148,7 +148,7 @@ def test_an_exemption_is_proven_for_each_of_several_tags(order: tuple[str, ...])
     assert all(any(c.key == "aws:PrincipalArn" for c in one.conditions) for one in document.statements)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(denial_lists, st.sampled_from(["s3", "ec2", "lambda", "bedrock-agentcore"]), st.data())
 def test_no_action_of_another_service_is_denied(denials: tuple[str, ...], service: str, data: st.DataObject) -> None:
     documents = assemble(replace(WISH, denials=denials)).artifact.documents
@@ -185,7 +185,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ours, st.sampled_from([(), ("zai.glm-5",)]), st.booleans(), st.lists(requests, min_size=1, max_size=12))
 def test_a_boundary_opens_no_hole(
     actions: list[str], models: tuple[str, ...], keep: bool, asked: list[AuthorizationRequest]
@@ -217,7 +217,7 @@ names = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.sampled_from(list(TrustedBy)), names, names, names, names, names, names)
 def test_no_name_makes_a_trust_policy_that_lets_strangers_in(
     by: TrustedBy, repository: str, branch: str, environment: str, namespace: str, account: str, cluster: str
