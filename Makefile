@@ -70,7 +70,7 @@ lock: ## renew requirements-dev.lock
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check uv
 	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-	  --extra emulator --group dev --custom-compile-command "make lock" -o requirements-dev.lock pyproject.toml
+	  --extra emulator --extra iac --extra dask --group dev --custom-compile-command "make lock" -o requirements-dev.lock pyproject.toml
 	rm -rf .venv-lock
 
 lock-iac: ## renew requirements-iac.lock

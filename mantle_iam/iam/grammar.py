@@ -17,22 +17,11 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from mantle_iam.errors import PolicyError
+from mantle_iam.iam.plain import STATEMENT, TOP, read_plain
+from mantle_iam.iam.plain import VERSIONS as VERSIONS
 from mantle_iam.iam.policy import Condition, Effect, PolicyDocument, Principals, Problem, Statement
 
-VERSIONS = ("2012-10-17", "2008-10-17")
 PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
-_TOP = ("Version", "Id", "Statement")
-_STATEMENT = (
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-)
 
 
 class Number(str):
@@ -59,7 +48,8 @@ def parse_policy(source: str | bytes | Mapping[str, Any]) -> PolicyDocument:
     if isinstance(decoded, str) and not isinstance(decoded, Number):
         # Organizations hands out a document as a JSON string inside JSON ("Content").
         decoded = _decode(decoded)
-    return _Reader().document(decoded)
+    plain = read_plain(decoded)
+    return _Reader().document(decoded) if plain is None else plain
 
 
 _WRAPPERS = (
@@ -158,7 +148,7 @@ class _Reader:
     def document(self, value: Any) -> PolicyDocument:
         if not isinstance(value, Mapping):
             _refuse("a policy is a JSON object", "", value)
-        self._unknown(value, _TOP, "")
+        self._unknown(value, TOP, "")
         if "Statement" not in value:
             _refuse("a policy needs the element `Statement`", "", help_=_hint(value, "Statement"))
         version = self._text(value, "Version", "")
@@ -176,7 +166,7 @@ class _Reader:
     def _statement(self, value: Any, at: str) -> Statement:
         if not isinstance(value, Mapping):
             _refuse("a statement is a JSON object", at, value)
-        self._unknown(value, _STATEMENT, at)
+        self._unknown(value, STATEMENT, at)
         effect = value.get("Effect")
         if effect not in ("Allow", "Deny"):
             if "Effect" not in value:

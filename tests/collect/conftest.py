@@ -1,10 +1,10 @@
-"""A real IAM and Organizations (moto) over HTTP on loopback, in which single operations can be made to fail."""
+"""A real IAM, Organizations and EC2 (moto) over HTTP on loopback, in which single operations can be made to fail."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from threading import Thread
@@ -20,10 +20,16 @@ ACCOUNT = "123456789012"
 
 @dataclass
 class Account:
-    """A moto account over HTTP; ``failing`` maps an operation to the status and code that it answers with."""
+    """A moto account over HTTP; ``failing`` maps an operation to the status and code that it answers with.
+
+    ``instead`` maps an operation to what is asked first with the fields of a form, and may give the text of an answer.
+    """
 
     url: str
     failing: dict[str, tuple[int, str]] = field(default_factory=dict)
+    instead: dict[str, Callable[[dict[str, list[str]]], str | None]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    """Every action that was asked for: ``iam:GetUser``."""
     _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
 
     def client(self, service: str, url: str | None = None) -> Any:
@@ -46,7 +52,15 @@ def _gate(moto: Any, account: Account) -> Any:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-        action = target or parse_qs(body.decode()).get("Action", [""])[0]
+        form = parse_qs(body.decode())
+        action = target or form.get("Action", [""])[0]
+        # Credential=KEY/DATE/REGION/SERVICE/aws4_request
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+        account.calls.append(f"{scope[3] if len(scope) > 3 else ''}:{action}")
+        answer = account.instead[action](form) if action in account.instead else None
+        if answer is not None:
+            start("200 OK", [("Content-Type", "text/xml")])
+            return [answer.encode()]
         if action not in account.failing:
             return moto(environ, start)
         status, code = account.failing[action]
@@ -91,6 +105,8 @@ def account(_moto: Account, request: pytest.FixtureRequest) -> Iterator[Account]
     iam_backends.pop(ACCOUNT, None)
     organizations_backends.pop(ACCOUNT, None)
     _moto.failing.clear()
+    _moto.instead.clear()
+    _moto.calls.clear()
     before = default_user_config["iam"]["load_aws_managed_policies"]
     default_user_config["iam"]["load_aws_managed_policies"] = "aws_managed" in request.fixturenames
     yield _moto
