@@ -1,0 +1,156 @@
+"""What every format of findings is given, and what all of them must agree on: order, counts, fingerprints, names of places.
+
+Knows no format.  A fingerprint is the same after lines were added above or statements before, since a tool that tracks
+findings over time takes another fingerprint for another finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import quote
+
+from mantle_iam.audit.findings import Finding, Severity
+from mantle_iam.audit.lint.rule import Rule
+from mantle_iam.iam.inventory import Input, InputStatus, Place
+from mantle_iam.report.layout import clean
+
+TOOL: Final = "mantle-iam"
+SEVERITIES: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+"""The worst first."""
+NOWHERE: Final = "mantle-iam"
+"""Folder of the stand-in for a file, where a format insists on one and the finding has none."""
+_NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Findings, what was read, and what is needed to show them."""
+
+    findings: tuple[Finding, ...]
+    inputs: tuple[Input, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """Records of the rules that were asked, for formats that describe them; rules without one are named by their id."""
+    texts: Mapping[str, str] = field(default_factory=lambda: _NO_TEXTS)
+    """Texts of files by ``Place.path``, for excerpts; may lack any."""
+    version: str = ""
+    """Of the program."""
+    fail_on: Severity | None = Severity.WARNING
+    """The least severity that makes the command fail; ``None`` where none does."""
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether ``finding`` is severe enough to make the command fail."""
+        return self.fail_on is not None and SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.fail_on)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """By file, line and column, then by what is said, whatever order they were found in."""
+    return sorted(findings, key=_order)
+
+
+def _order(finding: Finding) -> tuple[str | int, ...]:
+    place = finding.place
+    where = (place.path, place.line or 0, place.column or 0, place.address, finding.policy)
+    which = (-1 if finding.statement is None else finding.statement, place.pointer)
+    what = (SEVERITIES.index(finding.severity), finding.rule, finding.principal, finding.message)
+    # The rest decides nothing that anybody looks for, but makes the order one.
+    rest = (finding.sid is not None, finding.sid or "", finding.confidence.value, finding.remedy, finding.reference)
+    return (*where, *which, *what, *rest)
+
+
+def count_words(findings: Iterable[Finding]) -> str:
+    """``2 errors, 1 warning``; ``no findings``."""
+    counts = Counter(finding.severity for finding in findings)
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    parts = [f"{counts[one]} {words[one]}{'' if counts[one] == 1 else 's'}" for one in SEVERITIES if counts[one]]
+    return ", ".join(parts) or "no findings"
+
+
+def failed(inputs: Iterable[Input]) -> list[Input]:
+    """The inputs of which something could not be read."""
+    return [one for one in inputs if one.status is not InputStatus.READ]
+
+
+def sound(text: str) -> str:
+    """``text`` as it can be encoded: a lone surrogate, which JSON can hold and UTF-8 cannot, becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def fingerprints(findings: Iterable[Finding]) -> list[str]:
+    """A hexadecimal SHA-256 for each of ``findings``, no two alike.
+
+    Made of the rule, the file, the resource, the policy, the principal, the statement's Sid, the element within the
+    statement and the message, but of no line, column or index.  Those that agree in all of it are numbered in their order.
+    """
+    seen: Counter[tuple[str, ...]] = Counter()
+    made = []
+    for finding in findings:
+        place = finding.place
+        names = (finding.rule, place.path, place.address, finding.policy, finding.principal, finding.sid or "")
+        identity = tuple(map(sound, (*names, _element(place.pointer), finding.message)))
+        # Lengths before the parts, so that no two lists of parts are written alike.
+        written = "".join(f"{len(part)}:{part}" for part in (*identity, str(seen[identity])))
+        made.append(hashlib.sha256(written.encode()).hexdigest())
+        seen[identity] += 1
+    return made
+
+
+def _element(pointer: str) -> str:
+    """``pointer`` without its indices: ``/Statement/3/Action/0`` is ``/Statement/Action``."""
+    return "/".join(part for part in pointer.split("/") if not (part.isascii() and part.isdigit()))
+
+
+def has_file(place: Place) -> bool:
+    """Whether ``place`` is in a file: not in a live account, and not in standard input."""
+    return place.path not in ("", "-") and not place.path.startswith("aws:")
+
+
+def file_uri(place: Place) -> str:
+    """``place``'s file as a URI reference (RFC 3986): relative for a relative path, ``file:`` for an absolute one.
+
+    Where there is no file, a relative reference that stands for the account or standard input.
+    """
+    path = sound(place.path)
+    if not has_file(place):
+        name = "account" if path.startswith("aws:") else "standard-input" if path == "-" else "findings"
+        return "/".join((NOWHERE, name, *([quote(path[4:], safe="")] if path.startswith("aws:") else [])))
+    drive = len(path) > 2 and path[0].isascii() and path[0].isalpha() and path[1] == ":" and path[2] in "\\/"
+    if drive:
+        return f"file:///{path[0]}:{quote(path[2:].replace(chr(92), '/'))}"
+    written = quote(relative(path))
+    # Two slashes at the beginning would name a host.
+    return f"file:///{written.lstrip('/')}" if written.startswith("/") else written
+
+
+def relative(path: str) -> str:
+    """``path`` without the ``./`` at its beginning, which formats that compare paths with a repository's do not want."""
+    while path.startswith("./") and path.strip("./"):
+        path = path[2:].lstrip("/")
+    return path
+
+
+def where(finding: Finding) -> str:
+    """The place in one line, clean: ``file:line:column``, the resource's address where there is one, or the principal."""
+    place = finding.place
+    path = "standard input" if place.path == "-" else place.path
+    spot = ":".join(str(part) for part in (path, place.line, place.column if place.line else None) if part)
+    address = f" ({place.address})" if place.address and spot else place.address
+    return clean(spot + address) or clean(finding.principal or finding.policy) or TOOL
+
+
+def subject(finding: Finding) -> str:
+    """Whom or what it is about besides the place, clean: the policy, the statement, the principal."""
+    parts = []
+    if finding.policy:
+        parts.append(f"policy {finding.policy}")
+    if finding.sid is not None:
+        parts.append(f"statement {finding.sid}")
+    elif finding.statement is not None:
+        parts.append(f"statement {finding.statement}")
+    if finding.principal:
+        parts.append(finding.principal)
+    return clean(", ".join(parts))
