@@ -6,7 +6,7 @@ import importlib
 import sys
 import traceback
 
-PARTS = ("startup", "evaluate", "compare", "probe")
+PARTS = ("startup", "evaluate", "compare", "audit", "probe")
 
 
 def main(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mantle_iam"
-PURE = ("iam", "mantle", "diagnose", "generate", "report")
+PURE = ("iam", "mantle", "diagnose", "generate", "audit", "report")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE_MODULES = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in PURE]
 

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("generate", "Write the smallest IAM policy for a purpose, a list of actions or a report."),
     "managed": ("managed", "What AWS's managed policies give and do not give, and which one fits."),
     "attach": ("attach", "Attach a policy: plan, ask, apply, verify; and take it back."),
+    "audit": ("audit", "Who can use Mantle, and whether that is as required."),
+    "lint": ("lint", "What is wrong with policies before they are deployed."),
     "key": ("key", "Look into a Bedrock API key without a call."),
     "can-i": ("can_i", "Evaluate one action against policy files."),
     "evaluate": ("evaluate", "Evaluate authorization requests: JSON lines in, JSON lines out."),
