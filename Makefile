@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 IAC := .venv-iac
 NODE := tests/iac/node
 
-.PHONY: demo test test-iac lint type imports unit packaging bench lock lock-iac clean format goldens
+.PHONY: demo test test-iac coverage lint type imports unit packaging bench lock lock-iac clean format goldens
 .DEFAULT_GOAL := test
 
 # One environment for users' extras and development, made anew when the lock or the metadata change.
@@ -36,7 +36,11 @@ imports: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(RUN) pytest -n 2 --hypothesis-seed=$(SEED) --cov --cov-report=term --ignore=tests/test_packaging.py
+	$(RUN) pytest -n 2 --hypothesis-seed=$(SEED) --ignore=tests/test_packaging.py
+
+# Tracing branches doubles the time of the tests, which is more than everybody should wait for.
+coverage: $(VENV)/.ready ## the same tests with branch coverage
+	$(RUN) pytest -n 2 --hypothesis-seed=0 --cov --cov-report=term --ignore=tests/test_packaging.py
 
 packaging: $(VENV)/.ready
 	$(RUN) pytest tests/test_packaging.py
