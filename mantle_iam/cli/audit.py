@@ -139,11 +139,11 @@ def _findings(options: dict[str, Any]) -> Findings | None:
     if options["no_findings"]:
         return None
     from mantle_iam.audit.lint.engine import Settings
-    from mantle_iam.cli.lint import _rules
+    from mantle_iam.cli.lint import rules_named
     from mantle_iam.workflow.audit_findings import Findings
     from mantle_iam.workflow.lint import configured
 
-    select, ignore = _rules(options["select"], "--select"), _rules(options["ignore"], "--ignore")
+    select, ignore = rules_named(options["select"], "--select"), rules_named(options["ignore"], "--ignore")
     return Findings(Settings(None, select or None, ignore), configured(options["config"]))
 
 

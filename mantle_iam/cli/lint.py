@@ -93,7 +93,7 @@ def command(
         return _list_rules(output)
     if not files:
         raise click.UsageError("Missing argument 'FILE...'.")
-    linted = _lint(files, auth, kind, _rules(select, "--select"), _rules(ignore, "--ignore"), config)
+    linted = _lint(files, auth, kind, rules_named(select, "--select"), rules_named(ignore, "--ignore"), config)
     results = _results(linted, fail_on)
     if output == "text":
         _print_notes(linted)
@@ -134,7 +134,12 @@ def _lint(
     )
 
 
-def _rules(given: tuple[str, ...], option: str) -> frozenset[str]:
+def rules_named(given: tuple[str, ...], option: str) -> frozenset[str]:
+    """The ids of rules in what was given, one by one or with commas.
+
+    Raises:
+        InputError: there is no such rule.
+    """
     from mantle_iam.audit.lint.registry import BY_ID
 
     names = [name.strip() for each in given for name in each.split(",") if name.strip()]

@@ -38,7 +38,7 @@ from mantle_iam.iam.request import PolicySet, PolicyType
 from mantle_iam.mantle import catalog
 from mantle_iam.report.attachment import LAYER_WORDS
 from mantle_iam.workflow.attach_effects import SERVICE, Binding, Effects, Named, effects, other_services
-from mantle_iam.workflow.managed import managed_policies
+from mantle_iam.workflow.managed import document_in_partition, managed_policies
 
 _NOBODY = "000000000000"
 """Stands for any account that has the permission set."""
@@ -76,7 +76,7 @@ def managed_change(word: str, partition: str, iam: Any = None) -> tuple[ManagedC
         words = ", ".join(policy.short_name for policy in managed_policies())
         raise InputError(f"no managed policy `{word}`", help=f"it is one of {words}")
     arn = managed_arn(found.arn, partition)
-    shipped = ManagedChange(found.name, arn, _in_partition(found.document, partition), found.version)
+    shipped = ManagedChange(found.name, arn, document_in_partition(found.document, partition), found.version)
     if iam is None:
         return shipped, ()
     try:
@@ -84,15 +84,6 @@ def managed_change(word: str, partition: str, iam: Any = None) -> tuple[ManagedC
     except UndeterminedError as error:
         return shipped, (f"what {found.name} allows is told from its version {found.version}: {error}",)
     return ManagedChange(found.name, arn, document, version), ()
-
-
-def _in_partition(document: PolicyDocument, partition: str) -> PolicyDocument:
-    """The shipped text as another partition would have it: its ARNs name that partition (an inference)."""
-    statements = tuple(
-        replace(statement, resources=tuple(managed_arn(resource, partition) for resource in statement.resources))
-        for statement in document.statements
-    )
-    return replace(document, statements=statements)
 
 
 def prepare(
