@@ -14,7 +14,7 @@ import click
 
 from mantle_iam import __version__
 from mantle_iam.cli.attach_target import Whom, documents, key_named, whom
-from mantle_iam.cli.common import color_option, output_option, print_json, read_text, use_color
+from mantle_iam.cli.common import color_option, output_option, print_json, progress_line, read_text, use_color
 from mantle_iam.cli.show import text_width
 from mantle_iam.errors import InputError, RefusedError
 
@@ -202,7 +202,7 @@ def _attach(target: Whom, wanted: Wanted, settings: Settings, instance: str | No
 
     options = _verify_options(settings)
     clients = _clients(settings, permission_set=target.kind.value == "permission-set")
-    show, wipe = _progress()
+    show, wipe = progress_line()
     prepared = prepare(clients, target.kind, target.name, wanted, account=target.account, instance=instance)
     plan = prepared.plan
     undo = undo_of(plan, datetime.now(UTC))
@@ -275,11 +275,11 @@ def _undo(path: str, settings: Settings) -> int:
     from mantle_iam.report.attachment import undo_lines, undo_plan_document
     from mantle_iam.workflow.attach_apply import prepare_undo, take_back, undo_refusal
 
-    _check_asking(settings, reads_stdin=path == "-")
     text = read_text(path, what="undo file", limit=MAX_BYTES)
     undo = read_undo(text, "standard input" if path == "-" else path)
+    _check_asking(settings, reads_stdin=path == "-")
     clients = _clients(settings, permission_set=undo.target.kind.value == "permission-set")
-    show, wipe = _progress()
+    show, wipe = progress_line()
     prepared = prepare_undo(clients, undo)
     plan: UndoPlan = prepared.plan
 
@@ -353,17 +353,3 @@ def _end(outcome: Outcome, target: Target, settings: Settings) -> int:
 
 def _undo_command(file: str) -> str:
     return shlex.join(["mantle-iam", "attach", "--undo", file])
-
-
-def _progress() -> tuple[Callable[[str], None], Callable[[], None]]:
-    """One line on standard error that is written over, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return (lambda _: None), (lambda: None)
-
-    def show(text: str) -> None:
-        click.echo(f"\r\x1b[2K{text[:70]} ...", err=True, nl=False)
-
-    def wipe() -> None:
-        click.echo("\r\x1b[2K", err=True, nl=False)
-
-    return show, wipe

@@ -102,6 +102,20 @@ def use_color(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def progress_line() -> tuple[Callable[[str], None], Callable[[], None]]:
+    """One line on standard error that is written over, on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return (lambda _: None), (lambda: None)
+
+    def show(text: str) -> None:
+        click.echo(f"\r\x1b[2K{text[:70]} ...", err=True, nl=False)
+
+    def wipe() -> None:
+        click.echo("\r\x1b[2K", err=True, nl=False)
+
+    return show, wipe
+
+
 def print_json(document: Any) -> None:
     """One JSON document to standard output."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))

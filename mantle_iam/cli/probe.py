@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from mantle_iam import __version__
-from mantle_iam.cli.common import color_option, output_option, print_json, read_text
+from mantle_iam.cli.common import color_option, output_option, print_json, progress_line, read_text
 from mantle_iam.errors import InputError, MantleIamError
 from mantle_iam.mantle.credential import CredentialKind, read_credential
 from mantle_iam.mantle.redaction import redact
@@ -139,7 +138,7 @@ def command(
     if dry_run:
         _print_plan(plan_probe(options, os.environ), output)
         return 0
-    show, wipe = _progress()
+    show, wipe = progress_line()
     try:
         probed = run_probe(options, os.environ, datetime.now(UTC), progress=show, version=__version__)
     except MantleIamError as error:
@@ -186,20 +185,6 @@ def _read_key(file: str | None, *, stdin: bool) -> FoundKey | None:
     # The line break at the end of a file is the file's, not the key's.
     text = text.removesuffix("\n").removesuffix("\r")
     return explicit_key(text, "--api-key-stdin" if stdin else f"--api-key-file {file}")
-
-
-def _progress() -> tuple[Callable[[str], None], Callable[[], None]]:
-    """One line on standard error that is written over, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return (lambda _: None), (lambda: None)
-
-    def show(text: str) -> None:
-        click.echo(f"\r\x1b[2K{text[:70]} ...", err=True, nl=False)
-
-    def wipe() -> None:
-        click.echo("\r\x1b[2K", err=True, nl=False)
-
-    return show, wipe
 
 
 def _print_plan(requests: tuple[ProbeRequest, ...], output: str) -> None:

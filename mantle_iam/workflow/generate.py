@@ -6,11 +6,12 @@ Composes ``generate`` with the readers of reports; no argument line and no print
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from mantle_iam.generate.artifact import Artifact, Kind, TrustedBy
+from mantle_iam.generate.artifact import Artifact, Kind
 from mantle_iam.generate.kinds import Wish, assemble, name_limit
 from mantle_iam.generate.kinds.limits import LIMITS, inline_limit
+from mantle_iam.generate.kinds.wish import Details
 from mantle_iam.generate.least_privilege import LeastPrivilegePolicy, least_privilege
 from mantle_iam.generate.presets import find_purpose
 from mantle_iam.generate.proof import Proof
@@ -29,31 +30,11 @@ _SPLIT = (Kind.IDENTITY, Kind.LONG_TERM_KEY, Kind.TRUST)
 
 
 @dataclass(frozen=True, slots=True)
-class KindOptions:
-    """What is said about the kind of document; the names are those of ``Wish``."""
+class KindOptions(Details):
+    """What is said about the kind of document."""
 
     kind: Kind | None = None
     name: str | None = None
-    roles: tuple[str, ...] = ()
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    endpoint: str = ""
-    instance: str = ""
-    denials: tuple[str, ...] = ()
-    max_key_age_days: int | None = None
-    exempt_principals: tuple[str, ...] = ()
-    organization: str = ""
-    keep_other_services: bool = False
-    trusted_by: TrustedBy | None = None
-    repository: str = ""
-    branch: str = ""
-    environment: str = ""
-    tag_ref: str = ""
-    oidc_provider: str = ""
-    cluster: str = ""
-    namespace: str = ""
-    service_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +131,7 @@ def _wish(
     words += ["narrowed"] if sources.narrow is not None else [*map(str, options.denials)]
     words += [str(kind)] if len(words) == 1 else []
     title = asked.title if documents else ", ".join(options.denials) or str(kind)
-    said = {name: getattr(options, name) for name in KindOptions.__dataclass_fields__ if name not in ("kind", "name")}
+    said = {field.name: getattr(options, field.name) for field in fields(Details)}
     return Wish(
         kind=kind,
         documents=documents,

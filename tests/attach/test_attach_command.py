@@ -237,6 +237,7 @@ WRONG = [
     (("--policy", "-", "--user", "a"), "the policy is empty"),
     (("--managed", "full", "--api-key-file", "k", "--api-key-stdin"), "different keys"),
     (("--managed", "full", "--api-key-file", "missing.txt"), "cannot read key"),
+    (("--undo", "-"), "it is not JSON"),
     (("--managed", "full", "--user", "nobody", "--yes"), "nobody"),
 ]
 

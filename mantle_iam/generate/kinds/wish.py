@@ -15,23 +15,9 @@ from mantle_iam.mantle.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Everything that somebody may say about a document; empty is unsaid."""
+class Details:
+    """What may be said about a document beside what it allows; empty is unsaid."""
 
-    kind: Kind = Kind.IDENTITY
-    documents: tuple[PolicyDocument, ...] = ()
-    """What is to be allowed: proven identity policies from ``least_privilege``.  May be empty where the kind allows nothing."""
-    permissions: tuple[Permission, ...] = ()
-    """What ``documents`` were made from."""
-    scope: Scope = field(default_factory=Scope)
-    auth: AuthMethod | None = None
-    """How calls are authenticated; ``None`` when not said."""
-    name: str = "mantle-iam"
-    description: str = ""
-    partition: str = "aws"
-    """Partition of what is attached to; where it is ``aws`` and the scope's regions are all of another one, that one counts."""
-    account: str | None = None
-    """Account of the role, the callers of an endpoint, the identity provider; twelve digits.  Else the scope's."""
     roles: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -65,6 +51,26 @@ class Wish:
     """Name or ARN of the EKS cluster."""
     namespace: str = ""
     service_account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish(Details):
+    """Everything that somebody may say about a document; empty is unsaid."""
+
+    kind: Kind = Kind.IDENTITY
+    documents: tuple[PolicyDocument, ...] = ()
+    """What is to be allowed: proven identity policies from ``least_privilege``.  May be empty where the kind allows nothing."""
+    permissions: tuple[Permission, ...] = ()
+    """What ``documents`` were made from."""
+    scope: Scope = field(default_factory=Scope)
+    auth: AuthMethod | None = None
+    """How calls are authenticated; ``None`` when not said."""
+    name: str = "mantle-iam"
+    description: str = ""
+    partition: str = "aws"
+    """Partition of what is attached to; where it is ``aws`` and the scope's regions are all of another one, that one counts."""
+    account: str | None = None
+    """Account of the role, the callers of an endpoint, the identity provider; twelve digits.  Else the scope's."""
 
     @property
     def own_account(self) -> str | None:

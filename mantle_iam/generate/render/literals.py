@@ -26,36 +26,23 @@ _SHORT_ESCAPES: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def python_string(text: str) -> str:
     """``text`` as a Python string literal on one line; what cannot be seen is escaped."""
-    quote = _quote(text)
-    return quote + "".join(_python_character(c, quote) for c in text) + quote
-
-
-def _python_character(character: str, quote: str) -> str:
-    if character == quote:
-        return f"\\{quote}"
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _string(text, "\\U{:08x}")
 
 
 def typescript_string(text: str) -> str:
     """``text`` as a TypeScript string literal on one line; what cannot be seen is escaped.  Never a template literal."""
+    return _string(text, "\\u{{{:x}}}")
+
+
+def _string(text: str, astral: str) -> str:
+    """``astral``: how a character above U+FFFF is written, the one thing that differs."""
     quote = _quote(text)
-    return quote + "".join(_typescript_character(c, quote) for c in text) + quote
+    escapes = {**_SHORT_ESCAPES, quote: f"\\{quote}"}
+    return quote + "".join(escapes.get(c) or (c if c.isprintable() else _escaped(ord(c), astral)) for c in text) + quote
 
 
-def _typescript_character(character: str, quote: str) -> str:
-    if character == quote:
-        return f"\\{quote}"
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\u{{{code:x}}}"
+def _escaped(code: int, astral: str) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else astral.format(code)
 
 
 def _quote(text: str) -> str:
