@@ -7,8 +7,10 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gram
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Effect(StrEnum):
@@ -66,6 +68,16 @@ class Problem:
     """JSON text of an element that was not understood; ``write_policy`` puts it back where ``pointer`` says."""
 
 
+class UnreadStatements(Protocol):
+    """Statements that are known to be whole, in the form in which they were decoded."""
+
+    def statements(self) -> tuple[Statement, ...]:
+        """The records."""
+
+    def action_patterns(self) -> Sequence[Sequence[str]]:
+        """Of every statement its ``actions``."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
     """A policy document.
@@ -77,3 +89,49 @@ class PolicyDocument:
     version: str | None = "2012-10-17"
     id: str | None = None
     problems: tuple[Problem, ...] = ()
+
+    def action_patterns(self) -> Sequence[Sequence[str]]:
+        """Of every statement its ``actions``."""
+        return [one.actions for one in self.statements]
+
+
+class UnreadDocument(PolicyDocument):
+    """A document whose statements are made when they are asked for: hardly anybody looks into most of an organization's."""
+
+    __slots__ = ("_unread",)
+    _unread: UnreadStatements | None
+
+    @classmethod
+    def of(cls, unread: UnreadStatements, version: str | None, id_: str | None) -> UnreadDocument:
+        """The document of these statements."""
+        made, put = cls.__new__(cls), object.__setattr__
+        put(made, "_unread", unread)
+        put(made, "version", version)
+        put(made, "id", id_)
+        put(made, "problems", ())
+        return made
+
+    def __getattr__(self, name: str) -> tuple[Statement, ...] | None:
+        # Only what is not there is looked up here.
+        if name == "_unread":
+            return None
+        if name != "statements" or self._unread is None:
+            raise AttributeError(name)
+        found = self._unread.statements()
+        object.__setattr__(self, "statements", found)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PolicyDocument):
+            return NotImplemented
+        mine = (self.statements, self.version, self.id, self.problems)
+        return mine == (other.statements, other.version, other.id, other.problems)
+
+    __hash__ = PolicyDocument.__hash__
+
+    def __reduce__(self) -> tuple[type[PolicyDocument], tuple[object, ...]]:
+        return PolicyDocument, (self.statements, self.version, self.id, self.problems)
+
+    def action_patterns(self) -> Sequence[Sequence[str]]:
+        """As of any document, without making the statements."""
+        return super().action_patterns() if self._unread is None else self._unread.action_patterns()

@@ -79,7 +79,8 @@ def _document_problems(
         sids.add(statement.sid or f"\0{index}")
         yield from _statement_problems(statement, at, policy_type, document.version == VERSIONS[0])
     text = policy_json(document, None)
-    strange = next((char for char in text if not ("\x20" <= char <= "\xff")), None)
+    plain = text.isascii() and text.isprintable()
+    strange = None if plain else next((char for char in text if not ("\x20" <= char <= "\xff")), None)
     if strange is not None:
         yield Problem("", f"the character U+{ord(strange):04X} is beyond U+00FF, which policies cannot hold")
     if stored_as is not None and len(text) > MAX_CHARACTERS[stored_as]:
@@ -96,7 +97,7 @@ def _statement_problems(statement: Statement, at: str, policy_type: PolicyType, 
         for index, pattern in enumerate(patterns):
             yield from _resource_problems(pattern, f"{at}/{name}/{index}", variables)
     for condition in statement.conditions:
-        yield from _condition_problems(condition, at)
+        yield from condition_problems(condition, at)
     if policy_type is PolicyType.RCP:
         yield from _rcp_problems(statement, at)
     if statement.not_principals is not None:
@@ -115,8 +116,6 @@ def _element_problems(statement: Statement, at: str, policy_type: PolicyType) ->
         yield Problem(f"{at}/Principal", f"a statement of this kind of policy ({kind}) cannot have `Principal`")
     if policy_type is not PolicyType.RESOURCE and not (statement.resources or statement.not_resources):
         yield Problem(at, "a statement needs `Resource` or `NotResource`")
-    if policy_type is PolicyType.SCP and statement.effect is Effect.ALLOW and statement.resources not in ((), ("*",)):
-        yield Problem(f"{at}/Resource", "an Allow of a service control policy takes only `*` as `Resource`")
 
 
 def _action_problems(pattern: str, at: str) -> Iterator[Problem]:
@@ -125,9 +124,9 @@ def _action_problems(pattern: str, at: str) -> Iterator[Problem]:
         return
     if not (colon and service and name):
         yield Problem(at, f"`{pattern}` is not an action: it reads service:Name")
-    elif not all(char.isalnum() or char in "-*?" for char in service):
+    elif not (service.isalnum() or all(char.isalnum() or char in "-*?" for char in service)):
         yield Problem(at, f"`{service}` cannot be a service prefix")
-    elif any(char.isspace() for char in pattern):
+    elif pattern.split() != [pattern]:
         yield Problem(at, f"`{pattern}` has white space in it")
 
 
@@ -141,7 +140,8 @@ def _resource_problems(pattern: str, at: str, variables: bool) -> Iterator[Probl
         yield Problem(at, "a policy variable can only stand after the fifth colon of an ARN")
 
 
-def _condition_problems(condition: Condition, at: str) -> Iterator[Problem]:
+def condition_problems(condition: Condition, at: str) -> Iterator[Problem]:
+    """What is wrong with one condition of the statement whose pointer is ``at``."""
     pointer = f"{at}/Condition/{condition.operator}/{condition.key.replace('~', '~0').replace('/', '~1')}"
     form = read_operator(condition.operator)
     if form is None:

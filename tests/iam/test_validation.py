@@ -42,7 +42,6 @@ def problems(statement: dict[str, Any], kind: PolicyType = IDENTITY, **top: Any)
         ({}, PolicyType.VPC_ENDPOINT, "needs `Principal`"),
         ({"Sid": "has space"}, IDENTITY, "other characters"),
         ({"Sid": "\u00e9"}, IDENTITY, "other characters"),
-        ({"Resource": "arn:aws:s3:::b"}, SCP, "takes only `*`"),
         ({"Principal": "*", "Action": "s3:*"}, RCP, "can only deny"),
         ({"Principal": "*", "Effect": "Deny"}, RCP, "supports resource control policies"),
         ({"Principal": {"AWS": "111122223333"}, "Effect": "Deny", "Action": "s3:*"}, RCP, "only `*` as `Principal`"),
@@ -58,6 +57,9 @@ def test_refused(change: dict[str, Any], kind: PolicyType, words: str) -> None:
     ("statement", "kind"),
     [
         (STATEMENT, IDENTITY),
+        # Since September 2025 control policies have the whole language (AWS Security Blog, "full IAM language").
+        ({**STATEMENT, "Resource": "arn:aws:s3:::b"}, SCP),
+        ({"Effect": "Allow", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::b"}, SCP),
         ({**STATEMENT, "Sid": "A1", "Condition": {"IpAddress": {"aws:SourceIp": ["10.0.0.1/8", "::1"]}}}, IDENTITY),
         (
             {**STATEMENT, "Condition": {"ArnLike": {"k": ["arn:aws:iam::*:role/*", "*", "${aws:PrincipalArn}"]}}},
