@@ -1,7 +1,7 @@
 """One account, read live: its users, groups and roles with all their policies, its Bedrock API keys, its VPC endpoints' policies.
 
-Answers are kept as they came, for the readers of files.  What may not be read is said, with the action that is missing, and the
-rest goes on.
+Answers are handed on as they come, a page at a time, for the readers of files: an account need not fit into memory.  What may not
+be read is said, with the action that is missing, and the rest goes on.
 Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html,
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListServiceSpecificCredentials.html,
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpoints.html
@@ -10,13 +10,12 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpoints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mantle_iam.collect.connections import Connection
 from mantle_iam.collect.failure import Failure, Unreadable, reading
 from mantle_iam.collect.fields import objects, text
-from mantle_iam.collect.saved import DETAILS, Layer, Unread
+from mantle_iam.collect.saved import DETAILS, KEYS, Layer, Unread, details_name, endpoints_name
 
 KEY_SERVICE: Final = "bedrock.amazonaws.com"
 _PAGE: Final = 1000
@@ -25,137 +24,155 @@ _LISTS: Final = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policie
 _FILTER: Final = ("User", "Group", "Role", "LocalManagedPolicy")
 _MOST_PAGES: Final = 100_000
 _ENDLESS: Final = Unreadable(Failure.OTHER, "a page says that there are more, and not where they begin")
+_NAMELESS: Final = Unreadable(Failure.OTHER, "the answer names no version")
+_DETAILS_ACTION: Final = "iam:GetAccountAuthorizationDetails"
+_KEYS_ACTION: Final = "iam:ListServiceSpecificCredentials"
 
-
-@dataclass(slots=True)
-class Answers:
-    """What an account answered: values by file name, and what it did not."""
-
-    files: dict[str, Any] = field(default_factory=dict)
-    unread: list[Unread] = field(default_factory=list)
-
-    def missing(self, layer: Layer, action: str, failure: Unreadable) -> None:
-        """Note that a read failed."""
-        one = Unread(layer, action, failure.reason)
-        if one not in self.unread:
-            self.unread.append(one)
-
-
+Page = dict[str, Any]
+Keep = Callable[[str, object], None]
+"""Is given the name of a file and what is to be in it."""
 Told = Callable[[str], None]
 """Is told, in a few words, what is being read."""
-Known = dict[str, dict[str, Any]]
-"""Of AWS's managed policies, by ARN, as the dump would have them: the same in every account, and read once."""
+Known = dict[str, Page]
+"""Of AWS's managed policies, by ARN, as the dump would have them: the same in every account, read once, shared by threads."""
 
 
-def read_account(connection: Connection, regions: Iterable[str], known: Known, told: Told = lambda _: None) -> Answers:
-    """Everything about one account but its organization.  Never raises for what the world does.
+def read_account(
+    connection: Connection, regions: Iterable[str], known: Known, keep: Keep, told: Told = lambda _: None
+) -> tuple[Unread, ...]:
+    """Everything about one account but its organization; answers what was not read.  Never raises for what the world does.
 
     Args:
         regions: whose VPC endpoints are looked for.
         known: AWS's managed policies that were read before; new ones are added.
+        keep: gets the answers.
 
     Raises:
         InputError: a region is none.
     """
-    found = Answers()
-    dump = _details(connection.client("iam"), found, told)
-    if dump is None:
-        return found
-    found.files[DETAILS] = dump
-    told("AWS managed policies")
-    dump["Policies"] += _managed(connection.client("iam"), dump, known, found)
-    told("Bedrock API keys")
-    _keys(connection.client("iam"), found)
-    for region in regions:
-        told(f"VPC endpoints in {region}")
-        _endpoints(connection.client("ec2", region), region, found)
-    return found
+    reader = _Reader(connection, known, keep, told)
+    if reader.details():
+        told("Bedrock API keys")
+        reader.keys()
+        for region in regions:
+            told(f"VPC endpoints in {region}")
+            reader.endpoints(region)
+    return tuple(dict.fromkeys(reader.unread))
 
 
-def _details(iam: Any, found: Answers, told: Told) -> dict[str, Any] | None:
-    """All pages as one, which says that it is not whole where a page failed; ``None`` where the first one did."""
-    dump: dict[str, Any] = {name: [] for name in _LISTS}
-    marker: dict[str, str] = {}
-    for number in range(1, _MOST_PAGES):
-        told(f"users, groups and roles (page {number})")
-        page = reading(iam.get_account_authorization_details, Filter=list(_FILTER), MaxItems=_PAGE, **marker)
-        if isinstance(page, Unreadable):
-            layer = Layer.PRINCIPALS if marker else Layer.ACCOUNT
-            found.missing(layer, "iam:GetAccountAuthorizationDetails", page)
-            return {**dump, "IsTruncated": True} if marker else None
-        for name in _LISTS:
-            dump[name] += page.get(name, ())
-        if not page.get("IsTruncated"):
-            break
-        if not page.get("Marker") or marker.get("Marker") == page["Marker"]:
-            found.missing(Layer.PRINCIPALS, "iam:GetAccountAuthorizationDetails", _ENDLESS)
-            return {**dump, "IsTruncated": True}
-        marker = {"Marker": page["Marker"]}
-    return {**dump, "IsTruncated": False}
+class _Reader:
+    def __init__(self, connection: Connection, known: Known, keep: Keep, told: Told) -> None:
+        self.connection = connection
+        self.iam = connection.client("iam")
+        self.known = known
+        self.keep = keep
+        self.told = told
+        self.unread: list[Unread] = []
+        self.users: set[str] = set()
+        self.used: dict[str, None] = {}
+        """ARNs of AWS's managed policies."""
+        self.whole = False
+
+    def missing(self, layer: Layer, action: str, failure: Unreadable) -> None:
+        self.unread.append(Unread(layer, action, failure.reason))
+
+    def details(self) -> bool:
+        """Whether there is anything.  The last page says that it is not the last one where the next one failed."""
+        page = self._details_page(1, {})
+        if page is None:
+            return False
+        number = 1
+        while (after := self._next(page)) and (following := self._details_page(number + 1, after)) is not None:
+            self.keep(details_name(number), page)
+            page = following
+            number += 1
+        self.whole = not page["IsTruncated"]
+        self.told("AWS managed policies")
+        page["Policies"] += self._managed()
+        self.keep(details_name(number) if number > 1 else DETAILS, page)
+        return True
+
+    def _details_page(self, number: int, marker: dict[str, str]) -> Page | None:
+        self.told(f"users, groups and roles (page {number})")
+        answer = reading(self.iam.get_account_authorization_details, Filter=list(_FILTER), MaxItems=_PAGE, **marker)
+        if isinstance(answer, Unreadable):
+            self.missing(Layer.PRINCIPALS if marker else Layer.ACCOUNT, _DETAILS_ACTION, answer)
+            return None
+        page: Page = {name: list(answer.get(name, ())) for name in _LISTS}
+        self.users |= {text(user, "UserName") for user in page["UserDetailList"]}
+        self.used |= dict.fromkeys(_used(page))
+        after = text(answer, "Marker")
+        if answer.get("IsTruncated") and (not after or after == marker.get("Marker") or number >= _MOST_PAGES):
+            self.missing(Layer.PRINCIPALS, _DETAILS_ACTION, _ENDLESS)
+            after = ""
+        # Last, where the reader of files looks for it.
+        return {**page, "Marker": after, "IsTruncated": bool(answer.get("IsTruncated"))}
+
+    def _next(self, page: Page) -> dict[str, str]:
+        after = page.pop("Marker")
+        return {"Marker": after} if page["IsTruncated"] and after else {}
+
+    def _managed(self) -> Iterator[Page]:
+        """AWS's managed policies that the account uses, in the form of the dump's own."""
+        for arn in self.used:
+            if arn not in self.known:
+                policy = reading(self.iam.get_policy, PolicyArn=arn)
+                if isinstance(policy, Unreadable):
+                    self.missing(Layer.MANAGED, "iam:GetPolicy", policy)
+                    continue
+                about = policy.get("Policy", {})
+                version = text(about, "DefaultVersionId")
+                found = reading(self.iam.get_policy_version, PolicyArn=arn, VersionId=version) if version else _NAMELESS
+                if isinstance(found, Unreadable):
+                    self.missing(Layer.MANAGED, "iam:GetPolicyVersion", found)
+                    continue
+                self.known[arn] = {**about, "PolicyVersionList": [found.get("PolicyVersion", {})]}
+            yield self.known[arn]
+
+    def keys(self) -> None:
+        """The keys of all users.  boto3 has no paginator for them."""
+        keys: list[Any] = []
+        whole = False
+        marker: dict[str, str] = {}
+        for _ in range(_MOST_PAGES):
+            asked = {"AllUsers": True, "ServiceName": KEY_SERVICE, "MaxItems": _PAGE, **marker}
+            page = reading(self.iam.list_service_specific_credentials, **asked)
+            if isinstance(page, Unreadable):
+                self.missing(Layer.KEYS, _KEYS_ACTION, page)
+                break
+            keys += page.get("ServiceSpecificCredentials", ())
+            whole, after = not page.get("IsTruncated"), text(page, "Marker")
+            if whole:
+                break
+            if not after or after == marker.get("Marker"):
+                self.missing(Layer.KEYS, _KEYS_ACTION, _ENDLESS)
+                break
+            marker = {"Marker": after}
+        if keys or whole:
+            self.keep(KEYS, {"AllUsers": True, "ServiceSpecificCredentials": keys, "IsTruncated": not whole})
+        if self.whole:
+            for user in dict.fromkeys(text(key, "UserName") for key in keys):
+                if user not in self.users:
+                    gone = f"user `{user}` has a Bedrock API key and is not among the users"
+                    self.missing(Layer.PRINCIPALS, _DETAILS_ACTION, Unreadable(Failure.NOT_FOUND, gone))
+
+    def endpoints(self, region: str) -> None:
+        """The VPC endpoints of the service in a region."""
+        ec2 = self.connection.client("ec2", region)
+        filters = [{"Name": "service-name", "Values": [f"com.amazonaws.{region}.bedrock-mantle"]}]
+        found = reading(_all_endpoints, ec2, filters)
+        if isinstance(found, Unreadable):
+            self.missing(Layer.VPC_ENDPOINT, "ec2:DescribeVpcEndpoints", found)
+        else:
+            self.keep(endpoints_name(region), {"VpcEndpoints": found})
 
 
-def _managed(iam: Any, dump: dict[str, Any], known: Known, found: Answers) -> Iterator[dict[str, Any]]:
-    """AWS's managed policies that the account uses, in the form of the dump's own."""
-    for arn in dict.fromkeys(_used(dump)):
-        if arn not in known:
-            policy = reading(iam.get_policy, PolicyArn=arn)
-            if isinstance(policy, Unreadable):
-                found.missing(Layer.MANAGED, "iam:GetPolicy", policy)
-                continue
-            version = policy["Policy"]["DefaultVersionId"]
-            text_of = reading(iam.get_policy_version, PolicyArn=arn, VersionId=version)
-            if isinstance(text_of, Unreadable):
-                found.missing(Layer.MANAGED, "iam:GetPolicyVersion", text_of)
-                continue
-            known[arn] = {**policy["Policy"], "PolicyVersionList": [text_of["PolicyVersion"]]}
-        yield known[arn]
-
-
-def _used(dump: dict[str, Any]) -> Iterator[str]:
+def _used(page: Page) -> Iterator[str]:
     for name in _LISTS[:3]:
-        for owner in dump[name]:
+        for owner in page[name]:
             arns = [text(policy, "PolicyArn") for _, policy in objects(owner, "AttachedManagedPolicies")]
             arns.append(text(owner.get("PermissionsBoundary"), "PermissionsBoundaryArn"))
             yield from (arn for arn in arns if ":iam::aws:policy/" in arn)
-
-
-def _keys(iam: Any, found: Answers) -> None:
-    listed = reading(_all_keys, iam)
-    if isinstance(listed, Unreadable):
-        found.missing(Layer.KEYS, "iam:ListServiceSpecificCredentials", listed)
-        return
-    keys, whole = listed
-    found.files["service-specific-credentials.json"] = {
-        "AllUsers": True,
-        "ServiceSpecificCredentials": keys,
-        "IsTruncated": not whole,
-    }
-    if not whole:
-        found.missing(Layer.KEYS, "iam:ListServiceSpecificCredentials", _ENDLESS)
-
-
-def _all_keys(iam: Any) -> tuple[list[Any], bool]:
-    """The keys of all users, and whether these are all of them.  boto3 has no paginator for it."""
-    keys: list[Any] = []
-    marker: dict[str, str] = {}
-    for _ in range(_MOST_PAGES):
-        page = iam.list_service_specific_credentials(AllUsers=True, ServiceName=KEY_SERVICE, MaxItems=_PAGE, **marker)
-        keys += page.get("ServiceSpecificCredentials", ())
-        if not page.get("IsTruncated"):
-            return keys, True
-        if not page.get("Marker") or marker.get("Marker") == page["Marker"]:
-            break
-        marker = {"Marker": page["Marker"]}
-    return keys, False
-
-
-def _endpoints(ec2: Any, region: str, found: Answers) -> None:
-    filters = [{"Name": "service-name", "Values": [f"com.amazonaws.{region}.bedrock-mantle"]}]
-    pages = reading(_all_endpoints, ec2, filters)
-    if isinstance(pages, Unreadable):
-        found.missing(Layer.VPC_ENDPOINT, "ec2:DescribeVpcEndpoints", pages)
-    else:
-        found.files[f"vpc-endpoints.{region}.json"] = {"VpcEndpoints": pages}
 
 
 def _all_endpoints(ec2: Any, filters: list[dict[str, Any]]) -> list[Any]:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from mantle_iam.iam.inventory import Account, ApiKey, NamedPolicy, Place, Princi
 from mantle_iam.iam.request import PolicyType
 
 _KEY_SERVICE: Final = "bedrock.amazonaws.com"
+_ENDED: Final = ("Inactive", "Expired")
 _ENDPOINT_SERVICE: Final = ".bedrock-mantle"
 
 
@@ -52,9 +53,15 @@ class Facts:
         self._endpoints: dict[str, list[NamedPolicy]] = {}
         self._vague: set[str] = set()
         self._unread: dict[str, frozenset[PolicyType]] = {}
+        self.standalone: set[str] = set()
+        """Accounts that belong to no organization."""
 
-    def take_record(self, record: AccountRecord) -> None:
-        """What of an account could not be read when it was."""
+    def take_record(self, record: AccountRecord, regions: Iterable[str] = ()) -> None:
+        """What of an account could not be read when it was.  ``regions``: those that are asked about."""
+        if record.standalone:
+            self.standalone.add(record.account)
+        if set(regions) - set(record.regions):
+            self._vague.add(record.account)
         unread = frozenset(LAYERS[one.layer] for one in record.unread if one.layer in LAYERS)
         self._unread[record.account] = self._unread.get(record.account, frozenset()) | unread
 
@@ -74,7 +81,7 @@ class Facts:
                     user,
                     moment(found, "CreateDate"),
                     moment(found, "ExpirationDate"),
-                    text(found, "Status") != "Inactive",
+                    text(found, "Status") not in _ENDED,
                     expiry_known="ExpirationDate" not in found or moment(found, "ExpirationDate") is not None,
                 )
             )

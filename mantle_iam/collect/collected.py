@@ -72,10 +72,11 @@ class Collection:
             return None
 
     def _resources(self, folder: Path, notes: Notes) -> Iterator[tuple[Path, dict[str, Any]]]:
-        for resource in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if resource.is_dir():
-                found = {file.stem: self._value(file, notes) for file in sorted(resource.glob("*.json"))}
-                yield resource, found
+        for name in self.opener.names(str(folder)):
+            resource = folder / name
+            files = [resource / file for file in self.opener.names(str(resource)) if file.endswith(".json")]
+            if files:
+                yield resource, {file.stem: self._value(file, notes) for file in files}
 
     def _entities(self, folder: Path, kind: str, notes: Notes) -> Iterator[Page]:
         for resource, found in self._resources(folder, notes):
@@ -98,7 +99,7 @@ class Collection:
 
     def _policies(self, folder: Path, notes: Notes, wanted: set[str] | None = None) -> Iterator[Page]:
         names = None if wanted is None else {arn.rpartition("/")[2].lower() for arn in wanted}
-        for resource in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for resource in map(folder.joinpath, self.opener.names(str(folder))):
             if names is not None and resource.name.lower().replace("%2f", "/").rpartition("/")[2] not in names:
                 continue
             found = {name: self._value(resource / f"{name}.json", notes) for name in ("metadata", "current-policy")}

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
+from mantle_iam.collect.aws_managed import managed_policy
 from mantle_iam.collect.documents import Documents
 from mantle_iam.collect.fields import Notes
+from mantle_iam.collect.own_account import UNKNOWN_ACCOUNT, merged, named_by
 from mantle_iam.iam.arn import Arn
+from mantle_iam.iam.grammar import dump_json
 from mantle_iam.iam.inventory import UNRESOLVED, Account, ApiKey, NamedPolicy, Place, Principal, Purpose
+from mantle_iam.iam.matching import glob
 from mantle_iam.iam.policy import PolicyDocument
 from mantle_iam.iam.request import PolicyType
-
-UNKNOWN_ACCOUNT: Final = "000000000000"
-"""Stands for the account of code that does not say into which it goes."""
+from mantle_iam.mantle.overlay import SERVICE
 
 
 class Linked(str):
@@ -42,6 +43,8 @@ class Ref:
 
     key: str = ""
     text: str = ""
+    among: tuple[str, ...] | None = None
+    """Where it is unknown: keys of those of whom it is one, or somebody outside; ``None``: it may be any."""
 
     @property
     def known(self) -> bool:
@@ -93,10 +96,97 @@ class Declared:
     loose: list[Written] = field(default_factory=list)
     """Organization policies, and whatever else binds nobody by itself."""
     endpoints: list[Written] = field(default_factory=list)
+    elsewhere: set[str] = field(default_factory=set)
+    """Keys of VPC endpoints for other services."""
+    endpoint_policies: list[tuple[Ref, Written]] = field(default_factory=list)
+    """An endpoint, and the policy that is put on it apart."""
     incomplete: set[str] = field(default_factory=set)
     """Keys of owners that have more than is known here."""
+    doubtful: list[tuple[str, Ref, PolicyType]] = field(default_factory=list)
+    """Kind of an owner, the owner, and a layer that may hold more than is known here."""
     account: str = ""
     partition: str = "aws"
+    folders: frozenset[str] = frozenset()
+    """Folders whose code was read with that of another, and need not be read by themselves."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Values that the code was read with, as JSON, by name."""
+    _doubts: dict[str, str] = field(default_factory=dict)
+
+    def files(self) -> frozenset[str]:
+        """Paths of the files that are documents of it as they stand."""
+        written = [*self.managed.values(), *self.loose, *self.endpoints, *(one for _, _, one in self.inline)]
+        places = [*(one.place for one in written), *(owner.trust_place for owner in self.owners.values())]
+        return frozenset(place.path for place in places if place.line is None and not place.pointer)
+
+    def completed(self, code: Declared) -> bool:
+        """Take documents of which nothing is known yet from the code that makes them; answers whether it is that code."""
+        same = set(self.owners) | set(self.managed) | {written.place.address for _, _, written in self.inline}
+        if not same & (set(code.owners) | set(code.managed)) or any(
+            self.variables.get(name, value) != value and UNRESOLVED not in value
+            for name, value in code.variables.items()
+        ):
+            return False
+        inline = {written.place.address: written for _, _, written in code.inline}
+        self.inline = [(kind, owner, _completed(w, inline.get(w.place.address))) for kind, owner, w in self.inline]
+        self.managed = {key: _completed(written, code.managed.get(key)) for key, written in self.managed.items()}
+        for name in ("loose", "endpoints"):
+            there = {written.place.address: written for written in getattr(code, name)}
+            setattr(self, name, [_completed(w, there.get(w.place.address)) for w in getattr(self, name)])
+        for key, owner in self.owners.items():
+            if owner.trust == UNRESOLVED and key in code.owners:
+                there_is = code.owners[key]
+                self.owners[key] = replace(owner, trust=there_is.trust, trust_place=there_is.trust_place)
+        return True
+
+    def doubt(self, possible: Declared, reason: str) -> None:
+        """Take what there may be or not, which hangs on ``reason``: sure only for owners that hang on the same."""
+        self.owners.update(possible.owners)
+        self.managed.update(possible.managed)
+        self._doubts.update(dict.fromkeys(possible.owners, reason))
+        self.keys.extend(possible.keys)
+        self.elsewhere |= possible.elsewhere
+        endpoints = [*possible.endpoints, *(written for _, written in possible.endpoint_policies)]
+        self.loose.extend([*possible.loose, *endpoints])
+        self.incomplete |= possible.incomplete
+        for kind, owner, written in possible.inline:
+            if self._together(owner, reason):
+                self.inline.append((kind, owner, written))
+            else:
+                self.loose.append(written)
+                self.doubtful.append((kind, owner, PolicyType.IDENTITY))
+        for kind, owner, policy in possible.attached:
+            if self._together(owner, reason):
+                self.attached.append((kind, owner, policy))
+            else:
+                self.doubtful.append((kind, owner, PolicyType.IDENTITY))
+        self.doubtful.extend(("user", user, PolicyType.IDENTITY) for user, _ in possible.members)
+        self.doubtful.extend(("", Ref(), PolicyType.VPC_ENDPOINT) for _ in endpoints)
+        self.doubtful.extend((kind, owner, PolicyType.PERMISSIONS_BOUNDARY) for kind, owner, _ in possible.boundaries)
+
+    def _together(self, owner: Ref, reason: str) -> bool:
+        return bool(owner.key) and self._doubts.get(owner.key) == reason
+
+
+def sorted_json(value: object) -> str:
+    """A decoded value as JSON that is equal for equal values."""
+    if isinstance(value, Mapping):
+        members = (f"{dump_json(str(key))}:{sorted_json(item)}" for key, item in sorted(value.items()))
+        return "{" + ",".join(members) + "}"
+    return "[" + ",".join(map(sorted_json, value)) + "]" if isinstance(value, list) else dump_json(value)
+
+
+def _completed(written: Written, by: Written | None) -> Written:
+    if by is None or written.source != UNRESOLVED:
+        return written
+    return replace(written, source=by.source, place=by.place, marks=by.marks)
+
+
+def _concerns(document: PolicyDocument) -> bool:
+    """Whether it can match an action of the service."""
+    patterns = (pattern.lower() for statement in document.statements for pattern in statement.actions)
+    return any(statement.not_actions for statement in document.statements) or any(
+        glob(pattern.partition(":")[0]).matches(SERVICE) for pattern in patterns
+    )
 
 
 @dataclass(slots=True)
@@ -168,7 +258,7 @@ class _Assembly:
     def policy(self, ref: Ref, purpose: Purpose = Purpose.IDENTITY) -> tuple[NamedPolicy | None, bool]:
         """The managed policy that ``ref`` means, and whether something of it is not known."""
         key = ref.key if ref.key in self.declared.managed else self.by_arn.get(ref.text, "")
-        if not key and ref.text and not ref.text.startswith("arn:aws:iam::aws:"):
+        if not key and ref.text and ":iam::aws:" not in ref.text:
             key = self.by_policy_name.get(ref.text.rpartition("/")[2], "")
         if key:
             self.used.add(key)
@@ -179,6 +269,16 @@ class _Assembly:
         shipped = self.shipped.get(ref.text)
         if shipped is not None:
             return NamedPolicy(ref.text.rpartition("/")[2], shipped, purpose, Place(address=ref.text), ref.text), False
+        known = managed_policy(ref.text)
+        if known is not None:
+            message = (
+                f"AWS's managed policies were taken as they were on {known.as_of}, as far as they concern the service"
+            )
+            self.notes.add(message, ref.text, partial=False)
+            if not known.document.statements and purpose is not Purpose.BOUNDARY:
+                return None, False
+            name = ref.text.rpartition("/")[2]
+            return NamedPolicy(name, known.document, purpose, Place(address=ref.text), ref.text), False
         about = ref.text or ref.key or "known after apply"
         self.notes.add("the document of a managed policy is not in the code", about, documents=False)
         return None, True
@@ -201,6 +301,13 @@ class _Assembly:
             bound = self.owner("user", user)
             if bound is not None:
                 bound.keys.append(replace(key, user=bound.owner.name))
+        for kind, ref, layer in self.declared.doubtful:
+            bound = self.owner(kind, ref) if kind else None
+            if bound is not None:
+                bound.unknown.add(layer)
+            elif kind:
+                self.notes.add(f"the {kind} to which a policy is attached is not known", documents=False)
+                self._somebody(kind, ref, layer)
         self._groups()
         return self._account()
 
@@ -210,11 +317,19 @@ class _Assembly:
             self.notes.add(f"the {kind} to which a policy is attached is not known", what, documents=False)
             if named is not None and named.place.path:
                 self.loose.append(named)
+            if opaque or (named is not None and _concerns(named.document)):
+                self._somebody(kind, ref, PolicyType.IDENTITY)
             return
         if named is not None:
             bound.policies.append(named)
         if opaque:
             bound.unknown.add(PolicyType.IDENTITY)
+
+    def _somebody(self, kind: str, ref: Ref, layer: PolicyType) -> None:
+        """Something that is given to nobody knows whom: it is missing from every one who it may be."""
+        for key in self.declared.owners if ref.among is None else ref.among:
+            if key in self.bound and self.bound[key].owner.kind == kind:
+                self.bound[key].unknown.add(layer)
 
     def _boundary(self, bound: _Bound, policy: Ref) -> None:
         bound.boundary, opaque = self.policy(policy, Purpose.BOUNDARY)
@@ -237,17 +352,38 @@ class _Assembly:
                 user.policies.extend(group.policies)
                 user.unknown |= group.unknown & {PolicyType.IDENTITY}
 
+    def _whereabouts(self) -> str:
+        """The account, also from what the policies name; owners who would be told a wrong `no` without it are unknown."""
+        if self.declared.account not in ("", UNKNOWN_ACCOUNT):
+            return self.declared.account
+        own = {key: named_by([*b.policies, *([b.boundary] if b.boundary else [])]) for key, b in self.bound.items()}
+        named = merged(own.values())
+        if len(named.partitions) == 1:
+            (self.declared.partition,) = named.partitions
+        if named.others:
+            message = (
+                "into which account it goes is not known, and its policies name some: give --parameter AWS::AccountId=…"
+            )
+            self.notes.add(message, ", ".join(named.others), documents=False)
+            for key, bound in self.bound.items():
+                bound.unknown |= {PolicyType.IDENTITY} if own[key].accounts - {UNKNOWN_ACCOUNT} else set()
+        elif named.account != UNKNOWN_ACCOUNT:
+            self.notes.add("taken to go into the only account that its policies name", named.account, partial=False)
+        return named.account
+
     def _account(self) -> Account | None:
-        account = self.declared.account or UNKNOWN_ACCOUNT
+        account = self._whereabouts()
         principals = tuple(
             self._principal(bound, account) for bound in self.bound.values() if bound.owner.kind != "group"
         )
-        endpoints, vague = self._documents(self.declared.endpoints)
+        apart = [written for ref, written in self.declared.endpoint_policies if ref.key not in self.declared.elsewhere]
+        endpoints, vague = self._documents([*self.declared.endpoints, *apart])
         loose, _ = self._documents(self.declared.loose)
         unused = [self.policy(Ref(key))[0] for key in self.declared.managed if key not in self.used]
         self.loose.extend([*loose, *(policy for policy in unused if policy is not None), *self._of_empty_groups()])
         if not principals and not endpoints and not vague:
             return None
+        vague = vague or any(layer is PolicyType.VPC_ENDPOINT for _, _, layer in self.declared.doubtful)
         unknown = frozenset({PolicyType.VPC_ENDPOINT} if vague else ())
         return Account(account, self.declared.partition, principals, endpoints=endpoints, unknown=unknown)
 

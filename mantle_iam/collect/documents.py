@@ -10,13 +10,15 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_vari
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mantle_iam.collect.places import DEEPEST, escape
+from mantle_iam.collect.records import maker
 from mantle_iam.errors import PolicyError
-from mantle_iam.iam.grammar import Number, decode_json, parse_policy
+from mantle_iam.iam.grammar import Number, decode_json, load_json, parse_policy
 from mantle_iam.iam.inventory import UNRESOLVED, UNRESOLVED_KEY
 from mantle_iam.iam.policy import PolicyDocument
 
@@ -41,6 +43,9 @@ class Document:
     """As in ``NamedPolicy``."""
 
 
+_document = maker(Document)
+
+
 class Documents:
     """Reads documents and remembers them by content: in an organization the same few stand in every account."""
 
@@ -48,8 +53,11 @@ class Documents:
         self._known: dict[str | bytes, Document] = {}
 
     def read(self, source: object) -> Document:
-        """A document from an object, JSON text, or the same URL-encoded.  Never raises for what is in it."""
-        key = _content(source)
+        """A document from an object, JSON text, or the same URL-encoded.  Never raises for what is in it.
+
+        ``bytes`` are JSON that was not decoded when the JSON around it was: UTF-8, and nothing else than JSON.
+        """
+        key = source if type(source) is bytes and len(source) < _LONGEST_KEY else _content(source)
         if key is None:
             return _read(source, None)
         found = self._known.get(key)
@@ -84,20 +92,41 @@ def _may_be_marked(content: str | bytes | None) -> bool:
 
 def _read(source: object, content: str | bytes | None) -> Document:
     try:
+        if isinstance(source, bytes):
+            plain = None if _MARK in source else _ordinary()(source)
+            if plain is not None:
+                return _document(plain, "", (), False, ())
+            source = load_json(source.decode())
+            content = None
         if not isinstance(source, (dict, Mapping)):  # nearly always the first, which is looked up at once
             content = source = _text(source)
         value = _decoded(source)
         if isinstance(value, str) and not isinstance(value, Number) and UNRESOLVED in value:
             return Document(None, "the document is not known", ("",), opaque=True)
         if not _may_be_marked(content):
-            return Document(parse_policy(value))
+            return Document(parse_policy(value), indexes=_indexes(value))
         tidy = _Tidy()
         kept = tidy.document(value)
-        return Document(parse_policy(kept), unresolved=tuple(tidy.unresolved), opaque=tidy.opaque, indexes=tidy.indexes)
+        written = _indexes(value)
+        indexes = tuple(written[at] for at in tidy.indexes) or written if written else tidy.indexes
+        return Document(parse_policy(kept), unresolved=tuple(tidy.unresolved), opaque=tidy.opaque, indexes=indexes)
     except PolicyError as error:
         return Document(None, str(error), opaque=True)
     except RecursionError:
         return Document(None, "the document is nested too deeply", opaque=True)
+
+
+@cache
+def _ordinary() -> Callable[[bytes], PolicyDocument | None]:
+    from mantle_iam.collect.ordinary import document_of
+
+    return document_of
+
+
+def _indexes(value: object) -> tuple[int, ...]:
+    """The indexes in the text of the statements of a template's list, of which some are not there or two stand in one place."""
+    statements = value.get("Statement") if isinstance(value, Mapping) else None
+    return tuple(getattr(statements, "indexes", ()))
 
 
 def _text(source: object) -> str:
@@ -206,7 +235,9 @@ class _Tidy:
             return None
         if _holds(kept.get("Sid")):
             del kept["Sid"]
-        if any(next(pointers_with(kept.get(name)), None) is not None for name in ("Action", "NotAction")):
+        if next(pointers_with(kept.get("NotAction")), None) is not None:
+            return None  # all but what nobody knows
+        if next(pointers_with(kept.get("Action")), None) is not None:
             self.opaque = True
         for name in ("Principal", "NotPrincipal"):
             if _holds(kept.get(name)):

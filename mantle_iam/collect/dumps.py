@@ -7,19 +7,25 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from mantle_iam.collect.documents import Documents
 from mantle_iam.collect.fields import Notes, objects, tags, text, texts
+from mantle_iam.collect.records import maker
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.grammar import Repeated
 from mantle_iam.iam.inventory import Account, NamedPolicy, Place, Principal, Purpose
 from mantle_iam.iam.policy import PolicyDocument
 from mantle_iam.iam.request import PolicyType
 
+_place = maker(Place)
+_named_policy = maker(NamedPolicy)
+_principal = maker(Principal)
+_ORDINARY = frozenset((dict,))
+"""The very type: what has a key twice is of another."""
 DETAILS = ("UserDetailList", "GroupDetailList", "RoleDetailList")
 
 Managed = Mapping[str, PolicyDocument]
@@ -87,10 +93,37 @@ class _Reader:
         self.groups: dict[tuple[str, str], _Layer] = {}
         self.peopled: set[tuple[str, str]] = set()
 
+    def objects(
+        self, owner: Mapping[str, Any], name: str, about: str = "", layer: _Layer | None = None
+    ) -> Iterable[tuple[int, Mapping[str, Any]]]:
+        """As ``fields.objects``, and nothing is passed over in silence.
+
+        Noted: an object that has a key twice, since what the first one held is lost; what is no list of objects, which leaves
+        ``layer`` unknown.
+        """
+        value = owner.get(name)
+        if type(value) is list and _ORDINARY.issuperset(map(type, value)):
+            return enumerate(value)
+        found = list(objects(owner, name))
+        for _, each in found:
+            self.said_once(each, about)
+        if value is not None and not (isinstance(value, list) and len(found) == len(value)):
+            self.notes.add("what should be a list of objects is not understood", f"{about}: {name}" if about else name)
+            if layer is not None:
+                layer.unknown = True
+        return found
+
+    def said_once(self, value: object, about: str = "") -> None:
+        """Note it where an object has a key twice."""
+        if isinstance(value, Repeated):
+            names = about or text(value, "Arn") or ", ".join(value.keys_twice)
+            self.notes.add("a key occurs more than once; the last one counts", names)
+
     def list_policies(self, page: Page) -> None:
-        for index, policy in objects(page.value, "Policies"):
+        self.said_once(page.value)
+        for index, policy in self.objects(page.value, "Policies"):
             arn, wanted = text(policy, "Arn"), text(policy, "DefaultVersionId")
-            versions = list(objects(policy, "PolicyVersionList"))
+            versions = list(self.objects(policy, "PolicyVersionList", arn))
             default = next(
                 (
                     (at, version)
@@ -141,9 +174,9 @@ class _Reader:
     def inline(self, owner: Mapping[str, Any], name: str, place: Place) -> _Layer:
         """Inline policies of a user, group or role."""
         layer = _Layer()
-        for index, policy in objects(owner, name):
+        for index, policy in self.objects(owner, name, place.address, layer):
             called = text(policy, "PolicyName")
-            at = Place(place.path, address=place.address, pointer=f"{place.pointer}/{name}/{index}/PolicyDocument")
+            at = _place(place.path, None, None, place.address, f"{place.pointer}/{name}/{index}/PolicyDocument")
             self.add(layer, called, policy.get("PolicyDocument"), Purpose.IDENTITY, at)
         return layer
 
@@ -153,10 +186,10 @@ class _Reader:
         if read.document is None:
             self.notes.add(read.problem, f"{place.address}: {name}")
         else:
-            layer.policies.append(NamedPolicy(name, read.document, purpose, place, unresolved=read.unresolved))
+            layer.policies.append(_named_policy(name, read.document, purpose, place, "", read.unresolved, (), ()))
 
     def attached(self, owner: Mapping[str, Any], layer: _Layer) -> None:
-        for _, policy in objects(owner, "AttachedManagedPolicies"):
+        for _, policy in self.objects(owner, "AttachedManagedPolicies", text(owner, "Arn"), layer):
             found, unknown = self.managed_policy(text(policy, "PolicyArn"))
             layer.unknown = layer.unknown or unknown
             if found is not None:
@@ -168,16 +201,20 @@ class _Reader:
         return found
 
     def list_groups(self, page: Page) -> None:
-        for index, group in objects(page.value, "GroupDetailList"):
+        for index, group in self.objects(page.value, "GroupDetailList"):
             arn = text(group, "Arn")
             place = Place(page.path, address=arn, pointer=f"{page.pointer}/GroupDetailList/{index}")
             self.groups[_account(arn), text(group, "GroupName")] = self.layer(group, "GroupPolicyList", place)
 
     def principals(self, page: Page) -> Iterator[Principal]:
-        for index, user in objects(page.value, "UserDetailList"):
+        for index, user in self.objects(page.value, "UserDetailList"):
             place = Place(page.path, address=text(user, "Arn"), pointer=f"{page.pointer}/UserDetailList/{index}")
             layer = self.layer(user, "UserPolicyList", place)
-            for name in texts(user, "GroupList"):
+            names, given = texts(user, "GroupList"), user.get("GroupList")
+            if isinstance(given, list) and len(names) < len(given):
+                self.notes.add("a group of a user is not understood", place.address, documents=False)
+                layer.unknown = True
+            for name in names:
                 group = self.groups.get((_account(place.address), name))
                 self.peopled.add((_account(place.address), name))
                 if group is None:
@@ -187,8 +224,8 @@ class _Reader:
                     layer.policies.extend(group.policies)
                     layer.unknown = layer.unknown or group.unknown
             yield from self._principal(user, place, layer, None)
-        for index, role in objects(page.value, "RoleDetailList"):
-            place = Place(page.path, address=text(role, "Arn"), pointer=f"{page.pointer}/RoleDetailList/{index}")
+        for index, role in self.objects(page.value, "RoleDetailList"):
+            place = _place(page.path, None, None, text(role, "Arn"), f"{page.pointer}/RoleDetailList/{index}")
             layer = self.layer(role, "RolePolicyList", place)
             yield from self._principal(role, place, layer, self._trust(role, place))
 
@@ -196,7 +233,7 @@ class _Reader:
         if role.get("AssumeRolePolicyDocument") is None:
             return None
         layer = _Layer()
-        at = Place(place.path, address=place.address, pointer=f"{place.pointer}/AssumeRolePolicyDocument")
+        at = _place(place.path, None, None, place.address, f"{place.pointer}/AssumeRolePolicyDocument")
         self.add(layer, "trust policy", role["AssumeRolePolicyDocument"], Purpose.TRUST, at)
         return layer.policies[0] if layer.policies else None
 
@@ -206,12 +243,16 @@ class _Reader:
         if not _account(place.address):
             self.notes.add("a user or role without an ARN of an account", place.address or place.pointer)
             return
-        if isinstance(owner, Repeated):
-            self.notes.add("a key occurs more than once; the last one counts", place.address, partial=False)
+        given = owner.get("Tags")
+        if type(given) is not list and isinstance(given, Mapping):
+            self.said_once(given, place.address)
+        else:
+            self.objects(owner, "Tags", place.address)
         unknown = {PolicyType.IDENTITY} if layer.unknown else set()
         boundary = None
         bounds = owner.get("PermissionsBoundary")
         wanted = text(bounds, "PermissionsBoundaryArn") if bounds else ""
+        self.said_once(bounds, place.address)
         if wanted:
             boundary, opaque = self.managed_policy(wanted, Purpose.BOUNDARY)
             if opaque:
@@ -219,7 +260,7 @@ class _Reader:
         elif bounds:
             self.notes.add("a permissions boundary that is not understood", place.address)
             unknown.add(PolicyType.PERMISSIONS_BOUNDARY)
-        yield Principal(
+        yield _principal(
             place.address, tuple(layer.policies), boundary, trust, tags(owner), None, frozenset(unknown), place
         )
 

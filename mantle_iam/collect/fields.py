@@ -66,7 +66,7 @@ def moment(owner: object, name: str) -> datetime | None:
 def tags(owner: object, name: str = "Tags") -> tuple[tuple[str, str], ...]:
     """Tags, as a list of ``Key`` and ``Value`` or as an object."""
     value = owner.get(name) if isinstance(owner, _OBJECT) else None
-    if isinstance(value, _OBJECT):
+    if type(value) is not list and isinstance(value, _OBJECT):
         return tuple((str(key), item) for key, item in value.items() if isinstance(item, str))
     return tuple([(key, text(tag, "Value")) for _, tag in objects(owner, name) if (key := text(tag, "Key"))])
 

@@ -1,7 +1,8 @@
 """Folders: which files are one input, and what the names of folders say about documents.
 
 A CDK assembly, a Terraform module, an iam-collect folder and a tree of organization policies are each one thing of many files;
-every other file stands for itself.  Opens nothing but directories.
+every other file stands for itself.  What is left out is named: files of other kinds, folders of tools, links to folders, and
+folders that cannot be opened.  Opens nothing but directories.
 Source: https://docs.aws.amazon.com/cdk/v2/guide/deploy.html (assemblies), https://github.com/cloud-copilot/iam-collect
 """
 
@@ -17,8 +18,25 @@ from typing import Final
 from mantle_iam.collect.organization_files import subject
 from mantle_iam.iam.inventory import Purpose
 
-_MOST_FILES = 2_000_000
-_SKIPPED = frozenset({".git", ".terraform", "node_modules", "__pycache__", ".venv", ".aws-sam"})
+_SKIPPED = frozenset({".git", ".github", ".terraform", "node_modules", "__pycache__", ".venv", ".aws-sam"})
+_OF_TOOLS = frozenset(
+    {
+        ".gitlab-ci.yml",
+        ".pre-commit-config.yaml",
+        "cdk.context.json",
+        "cdk.json",
+        "compose.yaml",
+        "docker-compose.yml",
+        "mkdocs.yml",
+        "package-lock.json",
+        "package.json",
+        "samconfig.yaml",
+        "tsconfig.json",
+    }
+)
+"""Files that by their names hold no policy.  One that is named by itself is read, and says what it is."""
+_UNFINISHED = ".part"
+"""Of the hidden files that reports are written into until they are whole."""
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".template", ".gz", ".tfplan")
 _CODE = (".tf", ".tf.json")
 _WORDS: Final = {
@@ -59,7 +77,7 @@ class Unit:
     given: str
     files: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
-    """Files of a folder that are none of the kinds that are read, by their names."""
+    """What of a folder is not read, by names: files of other kinds, folders (with a slash at the end)."""
 
 
 def units(path: str) -> Iterator[Unit]:
@@ -68,10 +86,11 @@ def units(path: str) -> Iterator[Unit]:
         kind = UnitKind.MODULE if path.endswith(_CODE) else UnitKind.FILE
         yield Unit(kind, path, path, (path,))
         return
-    seen = 0
-    for folder, names, files in os.walk(path):
-        names[:] = sorted(name for name in names if name not in _SKIPPED)
+    closed: list[OSError] = []
+    for folder, names, files in os.walk(path, onerror=closed.append):
         base = Path(folder)
+        left_out = sorted(name for name in names if name in _SKIPPED or (base / name).is_symlink())
+        names[:] = sorted(set(names) - set(left_out))
         if "accounts" in names and ({"organizations", "indexes"} & set(names) or base.parent.name == "aws"):
             yield Unit(UnitKind.COLLECTED, folder, path)
             names.clear()
@@ -83,15 +102,20 @@ def units(path: str) -> Iterator[Unit]:
         modules = tuple(str(base / name) for name in sorted(files) if name.endswith(_CODE))
         if modules:
             yield Unit(UnitKind.MODULE, folder, path, modules)
+        others = []
         for name in sorted(files):
-            if name.lower().endswith(_SUFFIXES) and not name.endswith(_CODE):
-                seen += 1
-                if seen > _MOST_FILES:
-                    return
+            if name.startswith(".") and name.endswith(_UNFINISHED):
+                continue
+            if name in _OF_TOOLS or not name.lower().endswith((*_SUFFIXES, ".tf")):
+                others.append(name)
+            elif not name.endswith(_CODE):
                 yield Unit(UnitKind.FILE, str(base / name), path, (str(base / name),))
-        others = tuple(name for name in sorted(files) if not name.lower().endswith((*_SUFFIXES, ".tf")))
+        others += [f"{name}/" for name in left_out]
         if others:
-            yield Unit(UnitKind.FILE, folder, path, (), others)
+            yield Unit(UnitKind.FILE, folder, path, (), tuple(others))
+    for error in closed:
+        # Read as a file, which says why it cannot be.
+        yield Unit(UnitKind.FILE, str(error.filename), path, (str(error.filename),))
 
 
 def purpose_of(path: str, given: str, kinds: Mapping[str, Purpose]) -> Purpose | None:

@@ -1,401 +1,443 @@
-"""Values of Terraform's expressions, as far as the code alone answers them: constants, locals, defaults, a few functions.
+"""Values of Terraform's expressions, as far as the code alone answers them.
 
-Everything else is ``UNRESOLVED``; nothing is guessed.  Works on the syntax tree of python-hcl2 (Lark), knows no resource.
+Everything else is ``UNRESOLVED``; nothing is guessed.  Works on the syntax tree of python-hcl2 (Lark), knows no resource: what a
+name means is asked of the ``Scope``.
 Source: https://developer.hashicorp.com/terraform/language/expressions
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from mantle_iam.collect.declared import Linked, linked
-from mantle_iam.collect.places import TextError
+from mantle_iam.collect.hcl_functions import (
+    MISSING,
+    Doubtful,
+    Handle,
+    Missing,
+    Set,
+    as_text,
+    call,
+    countable,
+    known,
+    pairs,
+    vague,
+    whole,
+)
+from mantle_iam.collect.hcl_texts import (
+    Rendered,
+    blanked,
+    directive,
+    heredoc,
+    interpolations,
+    joined,
+    marks_of,
+    rendered_text,
+    unescaped,
+)
+from mantle_iam.collect.hcl_tree import Parser, children, inner, line_of, rule, token_of
+from mantle_iam.collect.places import TextError, escape
 from mantle_iam.collect.terraform_json import JsonNode
-from mantle_iam.iam.grammar import Number, dump_json
-from mantle_iam.iam.inventory import UNRESOLVED
+from mantle_iam.iam.grammar import Number
+from mantle_iam.iam.inventory import UNRESOLVED, Place
 
-_DEEPEST = 100
-_LARGEST = 2_000_000
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_DEEPEST = 110
+"""Expressions within expressions, locals and modules followed; Python's own stack takes about twice as many."""
+_MOST_STEPS = 500_000
+_ENDLESS = 1000
+"""Characters of an expression within a heredoc."""
 
-Path = tuple[str, ...]
-Lookup = Callable[[Path], Any]
-"""A reference, as the names between its dots (indexes left out), to its value."""
-ReadFile = Callable[[str], str | None]
-
-
-def parse(text: str) -> Any:
-    """The syntax tree.
-
-    Raises:
-        TextError: it is no HCL (with line and column), or python-hcl2 is not installed.
-    """
-    try:
-        import hcl2
-    except ImportError:
-        raise TextError("Terraform code, and python-hcl2 is not installed: install `mantle-iam[iac]`") from None
-    if len(text) > _LARGEST:
-        raise TextError(f"Terraform code of {len(text):,} characters; none above {_LARGEST:,} is read")
-    try:
-        return hcl2.parses_to_tree(text if text.endswith("\n") else text + "\n")
-    except RecursionError:
-        raise TextError("nested too deeply") from None
-    except Exception as error:  # Lark's own tree of exceptions, and what python-hcl2 lets through
-        line, column = getattr(error, "line", None), getattr(error, "column", None)
-        if not isinstance(line, int) or not isinstance(column, int) or line < 0:
-            raise TextError("not Terraform code: it breaks off or is not understood") from None
-        raise TextError(f"not Terraform code: line {line}, column {column}", line, column) from None
+ReadFile = Callable[[str], tuple[str, str] | None]
+"""The name of a file as the code has it, to its path and text."""
 
 
-def rule(node: Any) -> str:
-    """The name of a syntax rule, or of a token's kind."""
-    name = getattr(node, "data", None) or getattr(node, "type", "")
-    return str(getattr(name, "value", name))
+@dataclass(slots=True)
+class Budget:
+    """What one evaluation may still cost; code can ask for any amount of work in a few lines."""
+
+    steps: int = _MOST_STEPS
+    depth: int = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is used up; all else is then unknown."""
+        return self.steps <= 0
 
 
-def children(node: Any, *names: str) -> Iterator[Any]:
-    """Inner rules, all or those named."""
-    for child in getattr(node, "children", ()):
-        if hasattr(child, "data") and (not names or rule(child) in names):
-            yield child
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean in one place of the code."""
 
-
-def line_of(node: Any) -> tuple[int, int]:
-    """Line and column where a rule begins; 1, 1 where the parser kept none."""
-    meta = getattr(node, "meta", None)
-    if meta is not None and not meta.empty:
-        return int(meta.line), int(meta.column)
-    return (int(node.line), int(node.column)) if getattr(node, "line", None) else (1, 1)
+    root: Callable[[str], Any]
+    """``local``, ``var``, a type of resource …, to its value."""
+    path: str
+    read_file: ReadFile
+    budget: Budget
+    parser: Parser
+    names: Mapping[str, Any] = field(default_factory=dict)
+    """``each``, ``count``, and the variables of ``for`` and ``dynamic``."""
 
 
 class Values:
-    """Evaluates expressions of one module."""
+    """Evaluates expressions in one scope."""
 
-    def __init__(self, lookup: Lookup, read_file: ReadFile) -> None:
-        self._lookup = lookup
-        self._read_file = read_file
+    __slots__ = ("scope",)
 
-    def of(self, node: Any, depth: int = 0) -> Any:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def bound(self, names: Mapping[str, Any]) -> Values:
+        """The same with more names."""
+        return Values(replace(self.scope, names={**self.scope.names, **names}))
+
+    def of(self, node: Any) -> Any:
         """The value of an expression."""
-        if depth > _DEEPEST:
-            return UNRESOLVED
+        budget = self.scope.budget
         evaluate = _RULES.get(rule(node))
-        return UNRESOLVED if evaluate is None else evaluate(self, node, depth + 1)
+        if evaluate is None or budget.depth > _DEEPEST or budget.spent:
+            return UNRESOLVED
+        budget.steps -= 1
+        budget.depth += 1
+        try:
+            return evaluate(self, node)
+        finally:
+            budget.depth -= 1
 
-    def term(self, node: Any, depth: int) -> Any:
+    def term(self, node: Any) -> Any:
         """``expr_term``: its one inner rule, with or without parentheses."""
-        for child in getattr(node, "children", ()):
-            if hasattr(child, "data"):
-                if rule(child) != "new_line_or_comment":
-                    return self.of(child, depth)
-            elif rule(child).startswith("HEREDOC"):
-                return self._heredoc(str(child), depth)
-        return UNRESOLVED
+        return next((self.of(child) for child in inner(node)), UNRESOLVED)
 
-    def string(self, node: Any, depth: int) -> Any:
+    def string(self, node: Any) -> Any:
         """A quoted text with its interpolations."""
         found: list[Any] = []
         for part in children(node, "string_part"):
-            inner = next(iter(part.children), "")
-            if hasattr(inner, "data"):
-                term = next(children(inner), None)
-                found.append(UNRESOLVED if term is None else self.of(term, depth))
+            content = next(iter(part.children), "")
+            if not hasattr(content, "data"):
+                found.append(unescaped(str(content)))
+            elif rule(content) == "interpolation":
+                found.append(self.of(next(inner(content), None)))
             else:
-                found.append(_unescaped(str(inner)))
-        return _joined(found)
+                return UNRESOLVED  # a directive
+        return joined(found)
 
-    def _heredoc(self, written: str, depth: int) -> Any:
-        first, _, rest = written.rstrip("\r\n").partition("\n")
-        lines = rest.split("\n")[:-1]
-        if first.startswith("<<-"):
-            indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-            lines = [line[indent:] for line in lines]
-        return self.template("\n".join(lines), depth)
+    def heredoc(self, node: Any) -> Any:
+        """A text of many lines; of a JSON document, with the places of its elements."""
+        written, line = token_of(node)
+        text, raw = heredoc(written)
+        value = self.template(text)
+        if not isinstance(value, str) or isinstance(value, Rendered) or not self.scope.path:
+            return value
+        place = Place(self.scope.path, *line_of(node))
+        return rendered_text(value, "", place, marks_of(value, blanked(raw), line + 1))
 
-    def template(self, text: str, depth: int) -> Any:
+    def template(self, text: str) -> Any:
         """A text with ``${…}``; ``%{…}`` makes all of it unknown."""
         found: list[Any] = []
-        at = 0
-        while (start := text.find("${", at)) >= 0:
-            if text[start - 1 : start] == "$" and start > at:
-                found.append(text[at : start - 1] + "${")
-                at = start + 2
-                continue
-            found.append(text[at:start])
-            end = _closing(text, start + 2)
-            if end < 0:
+        for part, expression in interpolations(text):
+            if not expression and directive(part):
                 return UNRESOLVED
-            found.append(self._parsed(text[start + 2 : end], depth))
-            at = end + 1
-        found.append(text[at:])
-        return UNRESOLVED if any(isinstance(part, str) and "%{" in part for part in found) else _joined(found)
+            found.append(self._embedded(part) if expression else part.replace("$${", "${").replace("%%{", "%{"))
+        return joined(found)
 
-    def _parsed(self, expression: str, depth: int) -> Any:
-        if depth > _DEEPEST or len(expression) > 1000 or "\n" in expression:
+    def _embedded(self, expression: str) -> Any:
+        if len(expression) > _ENDLESS or "\n" in expression:
             return UNRESOLVED
+        self.scope.budget.steps -= 100
         try:
-            return self._expression(expression, depth)
+            return self.expression(expression)
         except TextError:
             return UNRESOLVED
 
-    def _expression(self, expression: str, depth: int) -> Any:
+    def expression(self, text: str) -> Any:
         """The value of an expression in a text.  Raises ``TextError`` where it is none."""
-        tree = parse(f"x = {expression}\n")
-        attribute = next((found for body in children(tree, "body") for found in children(body, "attribute")), None)
-        return UNRESOLVED if attribute is None else self.of(expression_of(attribute), depth + 1)
+        # Its lines are not those of a file.
+        inside = Values(replace(self.scope, path=""))
+        return UNRESOLVED if self.scope.budget.spent else inside.of(self.scope.parser.expression(text))
 
-    def reference(self, node: Any, depth: int) -> Any:
-        """``a.b["c"].d``: what it refers to."""
-        path = path_of(node)
-        return self._lookup(path) if path else UNRESOLVED
+    def identifier(self, node: Any) -> Any:
+        """A name alone."""
+        name = str(node.children[0])
+        return self.scope.names[name] if name in self.scope.names else self.scope.root(name)
 
-    def identifier(self, node: Any, depth: int) -> Any:
-        """A name alone, which is no value."""
-        return UNRESOLVED
+    def attribute(self, node: Any) -> Any:
+        """``a.b``."""
+        owner, get = list(inner(node))[:2]
+        return get_attribute(self.of(owner), _name(get))
 
-    def literal(self, node: Any, depth: int) -> Any:
+    def index(self, node: Any) -> Any:
+        """``a["b"]`` and ``a[0]``."""
+        owner, get = list(inner(node))[:2]
+        return get_index(self.of(owner), self._key(get))
+
+    def _key(self, node: Any) -> Any:
+        if rule(node) == "short_index":
+            return Number(str(node.children[-1]))
+        return next((self.of(child) for child in inner(node)), UNRESOLVED)
+
+    def splat(self, node: Any) -> Any:
+        """``a[*].b``."""
+        owner, steps = list(inner(node))[:2]
+        value = self.of(owner)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            if isinstance(value, Mapping | str):
+                return UNRESOLVED
+            value = [value]
+        return type(value)(self._stepped(item, steps) for item in value)
+
+    def _stepped(self, value: Any, steps: Any) -> Any:
+        for step in inner(steps):
+            value = get_attribute(value, _name(step)) if rule(step) == "get_attr" else get_index(value, self._key(step))
+        return value
+
+    def literal(self, node: Any) -> Any:
         """``true``, ``false``, ``null`` or a number."""
         written = "".join(str(child) for child in node.children)
         return {"true": True, "false": False, "null": None}.get(written, Number(written))
 
-    def json_(self, node: JsonNode, depth: int) -> Any:
+    def json_(self, node: JsonNode) -> Any:
         """A value of the JSON syntax."""
         value = node.value
         if isinstance(value, Mapping):
-            return {name: self.of(inner, depth) for name, inner in node.members()}
+            return {name: self.of(item) for name, item in node.members()}
         if isinstance(value, list):
-            return [self.of(inner, depth) for inner in node.items()]
+            return [self.of(item) for item in node.items()]
         if not isinstance(value, str) or isinstance(value, Number) or ("${" not in value and "%{" not in value):
             return value
         if value.startswith("${") and value.endswith("}"):
             try:
-                return self._expression(value[2:-1], depth)
+                return self.expression(value[2:-1])
             except TextError:
                 pass  # several, as in "${a}-${b}"
-        return self.template(value, depth)
+        return self.template(value)
 
-    def tuple_(self, node: Any, depth: int) -> Any:
+    def tuple_(self, node: Any) -> Any:
         """A list."""
-        return [self.of(child, depth) for child in children(node) if rule(child) != "new_line_or_comment"]
+        return [self.of(child) for child in inner(node)]
 
-    def object_(self, node: Any, depth: int) -> Any:
+    def object_(self, node: Any) -> Any:
         """An object."""
-        return {key: self.of(value, depth) for key, value in elements(node, self, depth)}
+        return {key: self.of(value) for key, value in elements(node, self)}
 
-    def conditional(self, node: Any, depth: int) -> Any:
+    def for_(self, node: Any) -> Any:
+        """``[for … : …]`` and ``{for … : … => …}``."""
+        parts = list(inner(node))
+        intro = list(inner(parts[0])) if parts else []
+        names = [str(each.children[0]) for each in intro[:-1]]
+        over = pairs(self.of(intro[-1])) if intro else None
+        grouped = any(str(child) == "..." for child in node.children if not hasattr(child, "data"))
+        if over is None or grouped or not 1 <= len(names) <= 2:
+            return UNRESOLVED
+        condition = next((next(inner(part), None) for part in parts if rule(part) == "for_cond"), None)
+        wanted = [part for part in parts[1:] if rule(part) != "for_cond"]
+        found: list[Any] = []
+        for key, item in over:
+            values = self.bound(dict(zip(names, (key, item) if len(names) == 2 else (item,), strict=True)))
+            holds = True if condition is None else values.of(condition)
+            if not isinstance(holds, bool):
+                return UNRESOLVED
+            if holds:
+                found.append([values.of(part) for part in wanted])
+        if len(wanted) == 2:
+            return {as_text(key): value for key, value in found}
+        return [value for (value,) in found]
+
+    def conditional(self, node: Any) -> Any:
         """``a ? b : c``, where ``a`` is known."""
-        parts = [child for child in children(node) if rule(child) != "new_line_or_comment"]
-        holds = self.of(parts[0], depth) if len(parts) == 3 else UNRESOLVED
-        return UNRESOLVED if not isinstance(holds, bool) else self.of(parts[1 if holds else 2], depth)
+        parts = list(inner(node))
+        holds = self.of(parts[0]) if len(parts) == 3 else UNRESOLVED
+        return UNRESOLVED if not isinstance(holds, bool) else self.of(parts[1 if holds else 2])
 
-    def binary(self, node: Any, depth: int) -> Any:
-        """Equality and logic of what is known; no arithmetic."""
-        parts = list(children(node))
-        inner = [part for term in parts[1:] if rule(term) == "binary_term" for part in term.children]
-        operator = next(("".join(map(str, part.children)) for part in inner if rule(part) == "binary_operator"), "")
-        right = next((part for part in inner if hasattr(part, "data") and rule(part) not in _ASIDE), None)
-        if right is None or operator.strip() not in ("==", "!=", "&&", "||"):
+    def unary(self, node: Any) -> Any:
+        """``!a`` and ``-a``."""
+        value = self.of(next(inner(node), None))
+        if str(node.children[0]) == "!":
+            return not value if isinstance(value, bool) else UNRESOLVED
+        number = whole(value)
+        return UNRESOLVED if number is None else Number(-number)
+
+    def binary(self, node: Any) -> Any:
+        """Comparison, logic, and sums of whole numbers."""
+        parts = list(inner(node))
+        term = list(inner(parts[1])) if len(parts) == 2 else []
+        if len(term) != 2:
             return UNRESOLVED
-        one, other = self.of(parts[0], depth), self.of(right, depth)
-        if operator.strip() in ("==", "!="):
-            plain = all(isinstance(side, str | bool) and UNRESOLVED not in str(side) for side in (one, other))
-            return ((str(one) == str(other)) is (operator.strip() == "==")) if plain else UNRESOLVED
-        if isinstance(one, bool) and isinstance(other, bool):
-            return (one and other) if operator.strip() == "&&" else (one or other)
+        operator = "".join(map(str, term[0].children)).strip()
+        return _compared(operator, self.of(parts[0]), self.of(term[1]))
+
+    def call(self, node: Any) -> Any:
+        """A function, if it is one of those."""
+        names = [str(child.children[0]) for child in children(node, "identifier")]
+        nodes = [argument for found in children(node, "arguments") for argument in inner(found)]
+        spread = any(str(c) == "..." for found in children(node, "arguments") for c in found.children)
+        given = [self.of(argument) for argument in nodes]
+        if len(names) != 1:
+            return UNRESOLVED
+        if spread:
+            if not given or not countable(given[-1]) or not isinstance(given[-1], list):
+                return UNRESOLVED
+            given[-1:] = given[-1]
+        if names[0] in ("file", "templatefile"):
+            return self._file(names[0], given)
+        if names[0] == "can":
+            return UNRESOLVED if not known(given) else not any(isinstance(each, Missing) for each in given)
+        found = call(names[0], given)
+        if names[0] == "jsonencode" and isinstance(found, str) and self.scope.path and len(nodes) == 1:
+            place = Place(self.scope.path, *line_of(node))
+            return rendered_text(found, "", place, tuple(encoded_marks(nodes[0], self, "", 0)))
+        return found
+
+    def _file(self, name: str, given: list[Any]) -> Any:
+        if len(given) != (1 if name == "file" else 2) or not known(given[0]) or not isinstance(given[0], str):
+            return UNRESOLVED
+        read = self.scope.read_file(given[0])
+        if read is None:
+            return UNRESOLVED
+        path, text = read
+        if name == "file":
+            return rendered_text(text, "", Place(path), ())
+        variables = given[1] if isinstance(given[1], Mapping) and countable(given[1]) else {}
+        nothing = replace(self.scope, root=lambda _: UNRESOLVED, path=path, names=variables)
+        value = Values(nothing).template(text)
+        if not isinstance(value, str):
+            return value
+        return rendered_text(value, "", Place(path, 1, 1), marks_of(value, blanked(text), 1))
+
+
+def _name(get: Any) -> str:
+    """The name after a dot."""
+    return next((str(child.children[0]) for child in inner(get)), "")
+
+
+def get_attribute(owner: Any, name: str) -> Any:
+    """An attribute of a value."""
+    if isinstance(owner, Handle):
+        return owner.get(name)
+    if isinstance(owner, Mapping):
+        return owner.get(name, MISSING if countable(owner) else UNRESOLVED)
+    if isinstance(owner, Doubtful):
+        return get_attribute(owner[0], name)
+    return MISSING if owner is None or isinstance(owner, Missing) else UNRESOLVED
+
+
+def get_index(owner: Any, key: Any) -> Any:
+    """An element of a value."""
+    if isinstance(owner, Doubtful | Missing):
+        return owner[0] if isinstance(owner, Doubtful) else owner
+    if isinstance(owner, list):
+        at = whole(key)
+        if at is None or isinstance(owner, Set) or not countable(owner):
+            return UNRESOLVED
+        return owner[at] if 0 <= at < len(owner) else MISSING
+    return get_attribute(owner, key) if isinstance(key, str) and UNRESOLVED not in key else UNRESOLVED
+
+
+def _compared(operator: str, one: Any, other: Any) -> Any:
+    if operator in ("==", "!="):
+        return _equal(one, other, operator == "==")
+    if operator in ("&&", "||"):
+        stops = operator == "||"
+        if stops in (one if isinstance(one, bool) else None, other if isinstance(other, bool) else None):
+            return stops
+        return not stops if isinstance(one, bool) and isinstance(other, bool) else UNRESOLVED
+    left, right = whole(one), whole(other)
+    if left is None or right is None or operator not in _ARITHMETIC:
         return UNRESOLVED
-
-    def call(self, node: Any, depth: int) -> Any:
-        """A function, if it is one of the few."""
-        name = next((str(child.children[0]) for child in children(node, "identifier")), "")
-        given = [self.of(argument, depth) for found in children(node, "arguments") for argument in children(found)]
-        if name == "file" and len(given) == 1 and isinstance(given[0], str) and UNRESOLVED not in given[0]:
-            content = self._read_file(given[0])
-            return UNRESOLVED if content is None else content
-        function = _FUNCTIONS.get(name)
-        try:
-            return UNRESOLVED if function is None else function(*given)
-        except (TypeError, ValueError, RecursionError, AttributeError):
-            return UNRESOLVED
+    found = _ARITHMETIC[operator](left, right)
+    return found if isinstance(found, bool) else Number(found)
 
 
-_ASIDE = ("binary_operator", "new_line_or_comment")
+def _equal(one: Any, other: Any, wanted: bool) -> Any:
+    if one is None or other is None:
+        # Nothing but null itself is null; of what is not known it may be.
+        certain = (one is None and other is None) or not (vague(one) or vague(other) or isinstance(one, Doubtful))
+        return ((one is other) is wanted) if certain else UNRESOLVED
+    if not known(one) or not known(other):
+        return UNRESOLVED
+    if isinstance(one, str | bool) and isinstance(other, str | bool):
+        same = as_text(one) == as_text(other)
+        # `1` and `"1"` are not equal, but Terraform may have made the one of the other on the way here.
+        return same is wanted if not same or _kind(one) is _kind(other) else UNRESOLVED
+    return (one == other) is wanted
 
 
-def expression_of(attribute: Any) -> Any:
-    """The expression of an attribute."""
-    return next(
-        (child for child in children(attribute) if rule(child) not in ("identifier", "new_line_or_comment")), None
-    )
+def _kind(value: str | bool) -> type:
+    return bool if isinstance(value, bool) else Number if isinstance(value, Number) else str
 
 
-def elements(node: Any, values: Values, depth: int) -> Iterator[tuple[str, Any]]:
+_ARITHMETIC: Final[Mapping[str, Callable[[int, int], Any]]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def elements(node: Any, values: Values) -> Iterator[tuple[str, Any]]:
     """Keys of an object, and the expressions of their values."""
     for element in children(node, "object_elem"):
-        parts = [part for part in children(element) if rule(part) != "new_line_or_comment"]
+        parts = list(inner(element))
         if len(parts) != 2:
             continue
-        inner = next(children(parts[0]), None)
-        name = _bare(inner)
+        key = next(inner(parts[0]), None)
+        name = _bare(key)
         if name is None:
-            value = values.of(inner, depth + 1) if inner is not None else UNRESOLVED
+            value = values.of(key)
             name = value if isinstance(value, str) else UNRESOLVED
         yield name, parts[1]
 
 
 def _bare(node: Any) -> str | None:
     """An object's key written without quotes."""
-    inner = list(children(node)) if node is not None and rule(node) == "expr_term" else [node]
-    if len(inner) == 1 and inner[0] is not None and rule(inner[0]) == "identifier" and len(node.children) == 1:
-        return str(inner[0].children[0])
+    found = list(inner(node)) if node is not None and rule(node) == "expr_term" else [node]
+    if len(found) == 1 and found[0] is not None and rule(found[0]) in ("identifier", "keyword"):
+        return str(found[0].children[0]) if len(node.children) == 1 else None
     return None
 
 
-def path_of(node: Any) -> Path:
-    """Names of a reference; indexes are left out.  Empty for what is no plain reference."""
+def encoded_marks(node: Any, values: Values, at: str, depth: int) -> Iterator[tuple[str, int, int]]:
+    """Where the elements of a document stand that is written as an object, by their pointers."""
     kind = rule(node)
-    if kind == "identifier":
-        return (str(node.children[0]),)
-    if kind == "expr_term":
-        inner = list(children(node))
-        return path_of(inner[0]) if len(inner) == 1 and len(node.children) == 1 else ()
-    if kind not in ("get_attr_expr_term", "index_expr_term", "full_splat_expr_term", "attr_splat_expr_term"):
-        return ()
-    parts = list(children(node))
-    owner = path_of(parts[0]) if parts else ()
-    if not owner or len(parts) < 2:
-        return ()
-    if rule(parts[1]) in ("full_splat", "attr_splat"):
-        attributes = [name for attr in children(parts[1], "get_attr") for name in children(attr, "identifier")]
-        return (*owner, *(str(name.children[0]) for name in attributes))
-    names = [str(name.children[0]) for name in children(parts[1], "identifier")]
-    if rule(parts[1]) == "get_attr":
-        return (*owner, *names)
-    key = [str(part.children[0]) for part in parts[1].iter_subtrees() if rule(part) == "string_part"]
-    return (*owner, *key) if len(key) == 1 and owner[0] in ("local", "var") else owner
+    if depth > 40:
+        return
+    if kind == "object":
+        for key, value in elements(node, values):
+            yield (f"{at}/{escape(key)}", *line_of(value))
+            yield from encoded_marks(value, values, f"{at}/{escape(key)}", depth + 1)
+    elif kind == "tuple":
+        for index, item in enumerate(inner(node)):
+            yield (f"{at}/{index}", *line_of(item))
+            yield from encoded_marks(item, values, f"{at}/{index}", depth + 1)
+    elif kind == "expr_term":
+        for child in inner(node):
+            yield from encoded_marks(child, values, at, depth + 1)
 
 
-def _unescaped(text: str) -> str:
-    if "\\" not in text:
-        return text.replace("$${", "${").replace("%%{", "%{")
-    found, at = [], 0
-    while at < len(text):
-        if text[at] == "\\" and text[at + 1 : at + 2] in _ESCAPES:
-            found.append(_ESCAPES[text[at + 1]])
-            at += 2
-        elif text[at] == "\\" and text[at + 1 : at + 2] == "u" and len(text) >= at + 6:
-            try:
-                found.append(json.loads(f'"{text[at : at + 6]}"'))
-            except ValueError:
-                found.append(text[at : at + 6])
-            at += 6
-        else:
-            found.append(text[at])
-            at += 1
-    return "".join(found).replace("$${", "${").replace("%%{", "%{")
-
-
-def _joined(parts: list[Any]) -> Any:
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) == 2 and parts[1] == "" and isinstance(parts[0], Linked):
-        return parts[0]
-    found = "".join(_text(part) for part in parts)
-    keys = [part.key for part in parts if isinstance(part, Linked)]
-    return (
-        linked(found, keys[0])
-        if len(keys) == 1 and found.strip() == str(next(p for p in parts if isinstance(p, Linked)))
-        else found
-    )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else UNRESOLVED
-
-
-def _closing(text: str, start: int) -> int:
-    depth = 0
-    for at in range(start, min(len(text), start + 1001)):
-        if text[at] == "{":
-            depth += 1
-        elif text[at] == "}":
-            if depth == 0:
-                return at
-            depth -= 1
-    return -1
-
-
-def _lists(*given: Any) -> Any:
-    if not all(isinstance(item, list) for item in given):
-        return UNRESOLVED
-    return [item for many in given for item in many]
-
-
-def _flatten(value: Any) -> Any:
-    if not isinstance(value, list):
-        return UNRESOLVED
-    return [inner for item in value for inner in (_flatten(item) if isinstance(item, list) else [item])]
-
-
-def _merge(*given: Any) -> Any:
-    if not all(isinstance(item, Mapping) for item in given):
-        return UNRESOLVED
-    return {key: value for item in given for key, value in item.items()}
-
-
-def _join(between: Any, *lists: Any) -> Any:
-    items = _lists(*lists)
-    return UNRESOLVED if not isinstance(items, list) else _text(between).join(map(_text, items))
-
-
-def _format(pattern: str, *given: Any) -> Any:
-    pieces = pattern.split("%s")
-    if len(pieces) != len(given) + 1 or any("%" in piece for piece in pieces):
-        return UNRESOLVED
-    return "".join(piece + (_text(given[i]) if i < len(given) else "") for i, piece in enumerate(pieces))
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-_FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
-    "jsonencode": dump_json,
-    "concat": _lists,
-    "flatten": _flatten,
-    "merge": _merge,
-    "join": _join,
-    "format": _format,
-    "distinct": lambda value: list(dict.fromkeys(value)) if isinstance(value, list) else UNRESOLVED,
-    "compact": lambda value: [item for item in value if item] if isinstance(value, list) else UNRESOLVED,
-    "toset": _same,
-    "tolist": _same,
-    "tostring": _text,
-    "lower": lambda value: value.lower() if UNRESOLVED not in value else UNRESOLVED,
-    "upper": lambda value: value.upper() if UNRESOLVED not in value else UNRESOLVED,
-    "trimspace": lambda value: value.strip(),
-}
-_RULES: Final[Mapping[str, Callable[[Values, Any, int], Any]]] = {
+_RULES: Final[Mapping[str, Callable[[Values, Any], Any]]] = {
     "expr_term": Values.term,
     "string": Values.string,
-    "interpolation": Values.term,
-    "get_attr_expr_term": Values.reference,
-    "index_expr_term": Values.reference,
-    "full_splat_expr_term": Values.reference,
-    "attr_splat_expr_term": Values.reference,
+    "heredoc_template": Values.heredoc,
+    "heredoc_template_trim": Values.heredoc,
+    "get_attr_expr_term": Values.attribute,
+    "index_expr_term": Values.index,
+    "full_splat_expr_term": Values.splat,
+    "attr_splat_expr_term": Values.splat,
     "identifier": Values.identifier,
     "literal_value": Values.literal,
     "int_lit": Values.literal,
     "float_lit": Values.literal,
     "tuple": Values.tuple_,
     "object": Values.object_,
+    "for_tuple_expr": Values.for_,
+    "for_object_expr": Values.for_,
     "conditional": Values.conditional,
+    "unary_op": Values.unary,
     "binary_op": Values.binary,
     "function_call": Values.call,
     "json": Values.json_,
-    "heredoc_template": lambda values, node, depth: values._heredoc("".join(map(str, node.children)), depth),
-    "heredoc_template_trim": lambda values, node, depth: values._heredoc("".join(map(str, node.children)), depth),
 }

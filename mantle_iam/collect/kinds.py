@@ -5,7 +5,8 @@ The order of ``_KINDS`` is the order of asking: the most certain marks come firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,12 +17,16 @@ from mantle_iam.collect.documents import Documents
 from mantle_iam.collect.dumps import Managed, Page, is_dump
 from mantle_iam.collect.fields import Notes, text
 from mantle_iam.collect.folders import has_root, level_of, purpose_of
+from mantle_iam.collect.foreign import foreign
 from mantle_iam.collect.organization_files import OrganizationReader, is_organization
+from mantle_iam.collect.own import is_own
 from mantle_iam.collect.places import TextError
 from mantle_iam.collect.saved import Layer, is_record, read_record
-from mantle_iam.collect.terraform_plan import is_plan, is_raw_state, read_plan
-from mantle_iam.iam.inventory import Account, NamedPolicy, Place, Purpose
+from mantle_iam.collect.terraform_plan import is_log, is_plan, is_raw_state, read_plan
+from mantle_iam.iam.inventory import Account, NamedPolicy, Place, Principal, Purpose
 from mantle_iam.iam.policy import Effect, PolicyDocument
+
+CALLED: Final = "read where another module or template calls it"
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Taken:
     managed: Managed
     parameters: Mapping[str, str]
     kinds: Mapping[str, Purpose]
+    regions: Sequence[str] = ()
+    """Those that are asked about."""
     organization: OrganizationReader = field(init=False)
     facts: Facts = field(init=False)
     accounts: list[tuple[Account, str]] = field(default_factory=list)
@@ -40,6 +47,12 @@ class Taken:
     levels: dict[tuple[str, ...], list[NamedPolicy]] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     """Pages of dumps that were found on the way; whoever reads dumps takes them from here."""
+    files: set[str] = field(default_factory=set)
+    """Files of documents that were read with the code that names them."""
+    _called: frozenset[str] = frozenset()
+    """Folders of Terraform modules that were read with those that call them."""
+    _code: dict[str, tuple[Declared, tuple[NamedPolicy, ...]]] = field(default_factory=dict)
+    """What infrastructure code declares, and its documents that bind nobody, by the path of the code."""
 
     def __post_init__(self) -> None:
         self.organization = OrganizationReader(self.documents)
@@ -47,10 +60,50 @@ class Taken:
 
     def declared(self, found: Declared, path: str, notes: Notes) -> None:
         """What infrastructure code declares."""
+        self._called |= found.folders
+        place = os.path.normpath(path)
+        if place in self._called:
+            notes.add(CALLED, path, partial=False)
+            return
+        found.account = found.account or self.parameters.get("AWS::AccountId", "")
         account, loose = assemble(found, self.documents, self.managed, notes)
         if account is not None:
             self.accounts.append((account, path))
         self.policies.extend(loose)
+        self._code[place] = (found, loose)
+        self.files |= set(map(os.path.normpath, found.files()))
+        for folder in found.folders & set(self._code):
+            # Read by itself before it was known who calls it.
+            gone = set(map(id, self._code.pop(folder)[1]))
+            self.policies[:] = [policy for policy in self.policies if id(policy) not in gone]
+            self._without(folder)
+
+    def called(self, path: str) -> bool:
+        """Whether the code there was read with that which calls it, be it before or after."""
+        return os.path.normpath(path) in self._called
+
+    def planned(self, found: Declared, path: str, notes: Notes) -> None:
+        """What a plan declares.  The code in its folder says what the plan does not know yet; who there is, the plan alone."""
+        folder = os.path.normpath(os.path.dirname(path) or ".")  # noqa: PTH120
+        code = self._code.get(folder, (None, ()))[0]
+        if code is not None and found.completed(code):
+            notes.add("completed by the code beside it", folder, partial=False)
+            for account in self._without(folder):
+                self.policies.extend(policy for each in account.principals for policy in _policies_of(each))
+                self.policies.extend(account.endpoints)
+        self.declared(found, path, notes)
+
+    def _without(self, folder: str) -> list[Account]:
+        """Takes back the account of a folder's code."""
+        gone = [account for account, path in self.accounts if os.path.normpath(path) == folder]
+        self.accounts[:] = [each for each in self.accounts if os.path.normpath(each[1]) != folder]
+        return gone
+
+
+def _policies_of(principal: Principal) -> Iterator[NamedPolicy]:
+    """Every document of a principal."""
+    yield from principal.identity
+    yield from (policy for policy in (principal.boundary, principal.trust) if policy is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +123,8 @@ def take(value: Any, where: Where, taken: Taken, notes: Notes) -> str:
     Raises:
         TextError: it is none that is read here.
     """
+    if where.path.endswith((".tfvars.json", ".tfvars.json.gz")):
+        return "terraform-variables"  # nothing but its name tells; read with the module beside it
     for name, recognised, read in _KINDS:
         if recognised(value):
             read(value, where, taken, notes)
@@ -81,9 +136,19 @@ def _not_recognised(value: Any) -> str:
     if isinstance(value, Mapping):
         if "Error" in value or "__type" in value:
             return "an error message of AWS, not data"
-        names = ", ".join(f"`{str(key)[:40]}`" for key in list(value)[:4])
-        return f"none of the kinds that are read here; it has {names}" if names else "an empty object"
+        names = ", ".join(f"`{key}`" for key in list(value)[:4] if _is_name(key))
+        return (
+            f"none of the kinds that are read here; it has {names}"
+            if names
+            else ("none of the kinds that are read here" if value else "an empty object")
+        )
     return "none of the kinds that are read here: a JSON object is needed"
+
+
+def _is_name(key: object) -> bool:
+    """Whether a key is a word.  Anything else of a file that is not known may be a secret, and is not shown."""
+    plain = str(key).removeprefix("$").replace("_", "").replace("-", "")
+    return plain.isascii() and plain.isalpha() and len(plain) <= 24
 
 
 def _dump(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
@@ -91,7 +156,11 @@ def _dump(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
 
 
 def _plan(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
-    taken.declared(read_plan(value, where.path, where.pointer, notes), where.path, notes)
+    taken.planned(read_plan(value, where.path, where.pointer, notes), where.path, notes)
+
+
+def _log(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
+    raise TextError("the messages of `terraform plan -json`, not the plan: give `terraform show -json PLANFILE`")
 
 
 def _raw_state(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
@@ -102,6 +171,12 @@ def _template(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
     taken.declared(
         read_template(value, where.path, where.pointer, {**where.pseudo, **taken.parameters}, notes), where.path, notes
     )
+
+
+def _report(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
+    if where.path == where.given:
+        raise TextError("a report or requirements of an audit, and no input")
+    notes.add("a report or requirements of an audit, and no input: passed over", partial=False)
 
 
 def _credentials(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
@@ -118,7 +193,10 @@ def _record(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
         if one.layer is Layer.ACCOUNT:
             raise TextError(one.sentence)
         notes.add(one.sentence)
-    taken.facts.take_record(record)
+    for region in taken.regions:
+        if region not in record.regions:
+            notes.add("policies of VPC endpoints are unknown in a region where nobody looked", region)
+    taken.facts.take_record(record, taken.regions)
 
 
 def _organization(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
@@ -157,6 +235,9 @@ def _is_policy(value: Any) -> bool:
 
 
 def _policy(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
+    if os.path.normpath(where.path) in taken.files and not where.pointer:
+        notes.add("read where Terraform code names it", where.path, partial=False)
+        return
     source, inside = _inner(value)
     read = taken.documents.read(source)
     if read.document is None:
@@ -204,19 +285,32 @@ def _assembly_alone(value: Any, where: Where, taken: Taken, notes: Notes) -> Non
     raise TextError("the manifest of a CDK assembly: give the folder in which it is")
 
 
+def _is_foreign(value: Any) -> bool:
+    return bool(foreign(value))
+
+
+def _foreign(value: Any, where: Where, taken: Taken, notes: Notes) -> None:
+    if where.path == where.given:
+        raise TextError(f"{foreign(value)}, which holds no policy")
+    notes.add("passed over, since it is something else", foreign(value), partial=False)
+
+
 _Read = Callable[[Any, Where, Taken, Notes], None]
 _KINDS: Final[tuple[tuple[str, Callable[[Any], bool], _Read], ...]] = (
     ("authorization-details", is_dump, _dump),
     ("terraform-plan", is_plan, _plan),
     ("terraform-state", is_raw_state, _raw_state),
+    ("terraform-log", is_log, _log),
     ("cloudformation", is_template, _template),
     ("cdk-assembly", _assembly, _assembly_alone),
     ("account-record", is_record, _record),
     ("service-specific-credentials", is_credentials, _credentials),
     ("vpc-endpoints", is_endpoints, _endpoints),
     ("organization", is_organization, _organization),
-    # Last: other formats hold documents, and only this one is nothing else.
+    # Late: other formats hold documents, and only this one is nothing else.
     ("policy", _is_policy, _policy),
+    ("report", is_own, _report),
+    ("other", _is_foreign, _foreign),
 )
 
 
@@ -235,5 +329,9 @@ def templates_of(manifest: Any, notes: Notes) -> Iterator[tuple[str, Mapping[str
             notes.add("a stack whose template is not in the assembly", str(name))
             continue
         account, _, region = text(artifact, "environment").removeprefix("aws://").partition("/")
-        given = {"AWS::AccountId": account if account.isdigit() else "", "AWS::Region": region}
+        given = {
+            "AWS::AccountId": account if account.isdigit() else "",
+            "AWS::Region": region,
+            "AWS::StackName": text(properties, "stackName") or str(name),
+        }
         yield file, {key: value for key, value in given.items() if value and "unknown" not in value}

@@ -16,9 +16,16 @@ _KIND_KEY: Final = "organizations:PolicyType"
 _ANY: Final = ("*",)
 
 
-def collecting_policy(partition: str = "aws", roles: Iterable[str] = ()) -> PolicyDocument:
-    """The policy for reading an account, its organization and its VPC endpoints; ``roles``: ARNs that are assumed."""
-    return PolicyDocument(tuple(_statements(partition, tuple(dict.fromkeys(roles)))))
+def collecting_policy(partition: str = "aws", roles: Iterable[str] = (), role_name: str = "") -> PolicyDocument:
+    """The policy for reading an account, its organization and its VPC endpoints.
+
+    Args:
+        roles: ARNs that are assumed.
+        role_name: of the role that is assumed in every account of the organization.
+    """
+    everywhere = (f"arn:{partition}:iam::*:role/{role_name}",) if role_name else ()
+    listing = (_allow("ListAccounts", ("organizations:ListAccounts",), _ANY),) if role_name else ()
+    return PolicyDocument((*_statements(partition, tuple(dict.fromkeys((*roles, *everywhere)))), *listing))
 
 
 def _statements(partition: str, roles: tuple[str, ...]) -> Iterator[Statement]:

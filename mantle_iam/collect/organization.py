@@ -17,6 +17,8 @@ from mantle_iam.iam.request import PolicyType
 
 SCP = "SERVICE_CONTROL_POLICY"
 NO_ORGANIZATION = "AWSOrganizationsNotInUseException"
+_DEEPEST = 10
+"""Levels; Organizations has at most five of OUs below the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,15 @@ def _read(organizations: Any, account: str) -> Levels:
     organization = organizations.describe_organization()["Organization"]
     if organization["MasterAccountId"] == account:
         return Levels(notes=(f"account {account} is the management account, which no service control policy binds",))
+    # Before anything is said of policies: it shows that the account is in this organization, and not in another one.
+    path = _path(organizations, account)
+    if not path:
+        return Levels(unknown=True, notes=(f"where account {account} stands in the organization is not known",))
     if not _enabled(organizations):
         return Levels(notes=("service control policies are not enabled in the organization",))
     documents: dict[str, PolicyDocument] = {}
     levels = []
-    for level, target in enumerate(_path(organizations, account)):
+    for level, target in enumerate(path):
         found = []
         for index, policy in enumerate(_attached(organizations, target)):
             if policy["Id"] not in documents:
@@ -61,15 +67,18 @@ def _read(organizations: Any, account: str) -> Levels:
 
 
 def _enabled(organizations: Any) -> bool:
-    types = organizations.list_roots()["Roots"][0].get("PolicyTypes", ())
+    types = [kind for root in organizations.list_roots()["Roots"] for kind in root.get("PolicyTypes", ())]
     return any(kind["Type"] == SCP and kind["Status"] == "ENABLED" for kind in types)
 
 
 def _path(organizations: Any, account: str) -> list[str]:
-    """Ids from the root to ``account``."""
+    """Ids from the root to ``account``; none where a parent is missing or they run in a circle."""
     path = [account]
     while not path[0].startswith("r-"):
-        path.insert(0, organizations.list_parents(ChildId=path[0])["Parents"][0]["Id"])
+        parents = organizations.list_parents(ChildId=path[0])["Parents"]
+        if not parents or len(path) > _DEEPEST:
+            return []
+        path.insert(0, parents[0]["Id"])
     return path
 
 

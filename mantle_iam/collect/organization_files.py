@@ -45,6 +45,7 @@ _TYPES = {
     "SERVICE_CONTROL_POLICY": Purpose.SCP,
     "RESOURCE_CONTROL_POLICY": Purpose.RCP,
 }
+_MORE = "policies of a page that was not given"
 _DEEPEST = 10
 """Levels; Organizations has at most five of OUs below the root."""
 
@@ -53,11 +54,21 @@ _DEEPEST = 10
 class Organization:
     """What the files tell of an organization, as it comes in."""
 
-    management: str = ""
-    enabled: dict[Purpose, bool] = field(default_factory=dict)
+    management: set[str] = field(default_factory=set)
+    """Management accounts: inputs may be of several organizations."""
+    enabled: dict[str, dict[Purpose, bool]] = field(default_factory=dict)
+    """Whether policies of a kind are enabled, by the id of an organization or of a root whose organization is not known."""
+    of_root: dict[str, str] = field(default_factory=dict)
+    """The id of an organization by that of its root."""
     parents: dict[str, str] = field(default_factory=dict)
     attached: dict[str, dict[Purpose, list[str]]] = field(default_factory=dict)
     """Policy ids by target and kind.  A kind that is not there was not listed."""
+    reached: dict[str, dict[Purpose, list[str]]] = field(default_factory=dict)
+    """The same as far as the targets of policies were listed, which says nothing of policies whose targets were not."""
+    followed: set[str] = field(default_factory=set)
+    """Ids of the policies whose targets were listed."""
+    listed: dict[Purpose, set[str]] = field(default_factory=dict)
+    """Ids of all policies of the organization, where that was listed."""
     policies: dict[str, NamedPolicy] = field(default_factory=dict)
     opaque: set[str] = field(default_factory=set)
     """Ids of policies of which something is not known."""
@@ -67,6 +78,21 @@ class Organization:
 
     def __bool__(self) -> bool:
         return bool(self.management or self.parents or self.attached or self.policies or self.enabled)
+
+    def enable(self, id_: str, purpose: Purpose, found: bool) -> None:
+        """Whether policies of a kind are enabled in an organization, or below a root."""
+        self.enabled.setdefault(self.of_root.get(id_, id_), {})[purpose] = found
+
+    def _enabled(self, path: tuple[str, ...], kind: Purpose) -> bool | None:
+        """Whether they are enabled for an account that stands at ``path``; ``None`` where that is not known."""
+        root = path[0] if path else ""
+        known = self.enabled.get(self.of_root.get(root, root))
+        if known is None and not any(kind in self.attached.get(target, {}) for target in path):
+            # Not said of its own root: of the only organization that there is, it is said all the same.
+            roots = {self.of_root.get(one, one) for one in self.parents.values() if one.startswith("r-")}
+            for only, said in self.enabled.items() if len(self.enabled) == 1 else ():
+                known = said if len(roots - {only}) <= (not only.startswith("r-")) else None
+        return None if known is None else known.get(kind)
 
     def policy(self, id_: str) -> NamedPolicy | None:
         """The policy of an id; what AWS's own two say is documented, so that nobody has to collect them."""
@@ -84,12 +110,15 @@ class Organization:
 
     def levels(self, account: str, kind: Purpose) -> tuple[tuple[tuple[NamedPolicy, ...], ...] | None, bool]:
         """The policies of every level from the root, and whether some are not known.  Levels are ``None`` where none binds."""
-        if account == self.management or self.enabled.get(kind) is False:
-            return None, False
-        if kind is Purpose.RCP and not any(kind in kinds for kinds in self.attached.values()):
-            # RCPs are looked for by fewer tools; that nobody listed them says nothing about them unless they are enabled.
-            return None, self.enabled.get(kind, False)
         path = self.path(account)
+        enabled = self._enabled(path or (), kind)
+        if account in self.management or enabled is False:
+            return None, False
+        if kind is Purpose.RCP and not any(
+            kind in kinds for kinds in (*self.attached.values(), *self.reached.values())
+        ):
+            # RCPs are looked for by fewer tools; that nobody listed them says nothing about them unless they are enabled.
+            return None, bool(enabled)
         if path is None:
             return None, True
         unknown = False
@@ -108,6 +137,8 @@ class Organization:
 
     def _ids(self, target: str, kind: Purpose) -> list[str] | None:
         ids = self.attached.get(target, {}).get(kind)
+        if ids is None and self.listed.get(kind) and self.listed[kind] <= self.followed:
+            ids = self.reached.get(target, {}).get(kind)
         if ids is None and self.default_parent and target not in self.parents:
             return [_FULL[kind]]  # the account's own level, of which a folder without it says nothing else
         return ids
@@ -131,7 +162,7 @@ class Organization:
             account,
             scps=scps,
             rcps=rcps,
-            management=account.management or (bool(self.management) and account.id == self.management),
+            management=account.management or account.id in self.management,
             unknown=frozenset(unknown),
         )
 
@@ -167,7 +198,7 @@ def is_organization(value: object) -> bool:
     return (
         isinstance(policies, list)
         and set(value) <= {"Policies", "NextToken", "Target", "TargetId", "Filter", "ResponseMetadata"}
-        and all(isinstance(item, Mapping) and text(item, "Type") in _TYPES for item in policies)
+        and all(text(item, "Type").endswith("_POLICY") and text(item, "Id") for item in policies)
     )
 
 
@@ -189,7 +220,7 @@ class OrganizationReader:
         about = text(value, "TargetId") or text(value, "ParentId") or text(value, "Target") or subject(path)
         organization = value.get("Organization")
         if isinstance(organization, Mapping):
-            self.organization.management = text(organization, "MasterAccountId")
+            self._about(organization)
         for _, root in objects(value, "Roots"):
             self._root(root)
         self._tree(value, about, notes)
@@ -201,12 +232,23 @@ class OrganizationReader:
         if text(value, "NextToken"):
             notes.add("the answer has more pages (`NextToken`), which were not given")
 
+    def _about(self, organization: Mapping[str, Any]) -> None:
+        if text(organization, "MasterAccountId"):
+            self.organization.management.add(text(organization, "MasterAccountId"))
+        if text(organization, "FeatureSet") == "CONSOLIDATED_BILLING":
+            for purpose in _TYPES.values():
+                self.organization.enable(text(organization, "Id"), purpose, found=False)
+
     def _root(self, root: Mapping[str, Any]) -> None:
+        id_ = text(root, "Id")
+        # arn:aws:organizations::111122223333:root/o-exampleorgid/r-ab12
+        self.organization.of_root[id_] = (text(root, "Arn").split("/")[1:2] or [id_])[0]
         types = {text(kind, "Type"): text(kind, "Status") for _, kind in objects(root, "PolicyTypes")}
         if isinstance(root.get("PolicyTypes"), list):
             for name, purpose in _TYPES.items():
-                self.organization.enabled[purpose] = types.get(name) == "ENABLED"
-        self.organization.names[text(root, "Id")] = text(root, "Name")
+                if not types.get(name, "").startswith("PENDING"):  # which is neither
+                    self.organization.enable(id_, purpose, found=types.get(name) == "ENABLED")
+        self.organization.names[id_] = text(root, "Name")
 
     def _tree(self, value: Mapping[str, Any], about: str, notes: Notes) -> None:
         for name in ("OrganizationalUnits", "Accounts", "Children"):
@@ -250,9 +292,8 @@ class OrganizationReader:
         self.organization.policies[id_] = NamedPolicy(name, read.document, purpose, place, arn, read.unresolved)
 
     def attach(self, target: str, purpose: Purpose, *ids: str) -> None:
-        """Policies of a target; with none, that it was listed and has none."""
-        found = self.organization.attached.setdefault(target, {}).setdefault(purpose, [])
-        found.extend(id_ for id_ in ids if id_ not in found)
+        """Policies of a target."""
+        _attach(self.organization.attached, target, purpose, *ids)
 
     def _attachments(self, value: Mapping[str, Any], about: str, path: str, notes: Notes) -> None:
         kinds: dict[Purpose, list[str]] = {}
@@ -260,20 +301,22 @@ class OrganizationReader:
             purpose = _TYPES.get(text(policy, "Type"))
             if purpose is not None:
                 kinds.setdefault(purpose, []).append(text(policy, "Id"))
-        if not about:
+        if not about or _stem(path) == "list-policies":
             # list-policies: all of the organization; which are attached is said elsewhere.
-            if kinds:
+            for purpose, ids in kinds.items():
+                self.organization.listed.setdefault(purpose, set()).update(ids)
+            if kinds and not about:
                 notes.add(
                     "whose policies these are is not said: name the file or its folder after the target, if they are a target's",
                     partial=False,
                 )
             return
-        if not kinds:
-            named = path.lower()
-            filtered = _TYPES.get(text(value, "Filter")) or (Purpose.RCP if "rcp" in named else Purpose.SCP)
-            kinds[filtered] = []
+        # An empty list says nothing: where a kind is enabled, the last policy of it cannot be detached
+        # (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_policies_detach.html).
         for purpose, ids in kinds.items():
             self.attach(about, purpose, *ids)
+            if text(value, "NextToken"):
+                self.attach(about, purpose, _MORE)
 
     def _targets(self, value: Mapping[str, Any], path: str, notes: Notes) -> None:
         targets = [text(target, "TargetId") for _, target in objects(value, "Targets")]
@@ -284,40 +327,50 @@ class OrganizationReader:
         if not id_:
             notes.add("whose `Targets` these are is not said: name the file or its folder after the policy")
             return
+        self.organization.followed.add(id_)
         purpose = Purpose.RCP if "rcp" in path.lower() or id_ == _RCP_FULL_ACCESS else Purpose.SCP
         known = self.organization.policies.get(id_)
         for target in targets:
-            self.attach(target, known.purpose if known is not None else purpose, id_)
+            _attach(self.organization.reached, target, known.purpose if known is not None else purpose, id_)
 
     def take_collected(self, files: Mapping[str, tuple[str, Any]], notes: Notes) -> None:
         """The files of iam-collect's ``organizations/ID/``: path below it, to path and decoded value."""
         metadata = files.get("metadata.json", ("", {}))[1]
-        self.organization.management = text(metadata, "rootAccountId")
+        if text(metadata, "rootAccountId"):
+            self.organization.management.add(text(metadata, "rootAccountId"))
         features = metadata.get("features") if isinstance(metadata, Mapping) else None
         if isinstance(features, Mapping):
             for name, purpose in _TYPES.items():
-                self.organization.enabled[purpose] = features.get(name) is True
+                self.organization.enable(text(metadata, "id"), purpose, found=features.get(name) is True)
         for file, parent in (("ous.json", "parent"), ("accounts.json", "ou")):
             table = files.get(file, ("", None))[1]
             if not isinstance(table, Mapping):
                 notes.add("a file of the organization is missing", file)
                 continue
             for id_, entry in table.items():
-                if text(entry, parent):
-                    self.organization.parents[id_] = text(entry, parent)
+                above = text(entry, parent)
+                if above:
+                    self.organization.parents[id_] = above
+                if above.startswith("r-"):
+                    self.organization.of_root[above] = text(metadata, "id")
                 for name, purpose in (("scps", Purpose.SCP), ("rcps", Purpose.RCP)):
-                    if isinstance(entry, Mapping) and isinstance(entry.get(name), list):
+                    if texts(entry, name):
                         self.attach(id_, purpose, *(arn.rpartition("/")[2].lower() for arn in texts(entry, name)))
         for name, (path, value) in files.items():
-            kind, _, rest = name.partition("/")
-            folder, _, file = rest.partition("/")
-            if kind in ("scps", "rcps") and file == "policy.json":
-                summary = files.get(f"{kind}/{folder}/metadata.json", ("", {}))[1]
-                arn = text(summary, "arn")
-                id_ = (arn.rpartition("/")[2] or folder).lower()
-                purpose = Purpose.SCP if kind == "scps" else Purpose.RCP
-                place = Place(path, address=arn or id_)
-                self.add_policy(id_, text(summary, "name") or id_, arn, purpose, value, place, notes)
+            self._collected_policy(files, name, path, value, notes)
+
+    def _collected_policy(
+        self, files: Mapping[str, tuple[str, Any]], name: str, path: str, value: Any, notes: Notes
+    ) -> None:
+        kind, _, rest = name.partition("/")
+        folder, _, file = rest.partition("/")
+        if kind in ("scps", "rcps") and file == "policy.json":
+            summary = files.get(f"{kind}/{folder}/metadata.json", ("", {}))[1]
+            arn = text(summary, "arn")
+            id_ = (arn.rpartition("/")[2] or folder).lower()
+            purpose = Purpose.SCP if kind == "scps" else Purpose.RCP
+            place = Place(path, address=arn or id_)
+            self.add_policy(id_, text(summary, "name") or id_, arn, purpose, value, place, notes)
 
     def take_tree(self, levels: Mapping[tuple[str, ...], list[NamedPolicy]], notes: Notes) -> None:
         """A folder of documents: the root's own, below it a folder for every OU, and for an account one of its number."""
@@ -347,6 +400,15 @@ class OrganizationReader:
                         )
         if folders <= {()} | {path for path in folders if len(path) == 1 and _IDS.fullmatch(path[0])}:
             self.organization.default_parent = root
+
+
+def _attach(table: dict[str, dict[Purpose, list[str]]], target: str, purpose: Purpose, *ids: str) -> None:
+    found = table.setdefault(target, {}).setdefault(purpose, [])
+    found.extend(id_ for id_ in ids if id_ not in found)
+
+
+def _stem(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
 
 
 def _id_of(path: tuple[str, ...]) -> str:

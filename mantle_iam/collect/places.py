@@ -10,8 +10,9 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
@@ -158,7 +159,10 @@ class Lines:
     """Offsets of a text as lines and columns; lines end as JSON editors have it: LF, CR LF or CR."""
 
     def __init__(self, text: str) -> None:
-        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+        if "\r" in text:
+            self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+        else:
+            self._starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
 
     def position(self, offset: int) -> Position:
         """Line and column of the character at ``offset``."""
@@ -186,7 +190,9 @@ def locate(text: str, pointers: Iterable[str]) -> dict[str, Position]:
         node = trie
         for token in pointer.split("/")[1:]:
             node = node.setdefault(unescape(token), {})
-    offsets = _offsets(text, trie)
+    offsets, values = _offsets(text, trie, many=False)
+    if values > 1:
+        offsets, _ = _offsets(text, trie, many=True)
     lines = Lines(text)
     found = {}
     for pointer in wanted:
@@ -215,14 +221,17 @@ class _Open:
             self.index += 1
 
 
-def _offsets(text: str, trie: _Trie) -> dict[tuple[str, ...], int]:
-    """Offsets of the wanted elements and of their owners, by their keys.  Values that nobody asked for are only counted past."""
+def _offsets(text: str, trie: _Trie, many: bool) -> tuple[dict[tuple[str, ...], int], int]:
+    """Offsets of the wanted elements and of their owners, by their keys; how many JSON values there are.
+
+    What nobody asked for is passed over.  ``many``: whether keys begin with the index of a value.
+    """
     found: dict[tuple[str, ...], int] = {}
     stack: list[_Open] = []
-    values = 0
-    many = _several(text)
-    for match in _TOKEN.finditer(text):
-        token = match.group()
+    values = at = 0
+    passed = _Passed(text)
+    while match := _TOKEN.search(text, at):
+        token, at = match.group(), match.end()
         kind = token[0]
         top = stack[-1] if stack else None
         if kind in "}]":
@@ -241,8 +250,34 @@ def _offsets(text: str, trie: _Trie) -> dict[tuple[str, ...], int]:
             if inner is not None:
                 found[path] = match.start()
             if kind in "{[":
-                stack.append(_Open(inner or None, path, 0 if kind == "[" else None))
-    return found
+                end = None if inner else passed.end(match.start())
+                if end is None:
+                    stack.append(_Open(inner or None, path, 0 if kind == "[" else None))
+                else:
+                    at = end
+    return found, values
+
+
+class _Passed:
+    """Passes over whole values with the C parser, until one is no JSON: from there on every token is looked at."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._decode: Callable[[str, int], tuple[object, int]] | None = _SKIPPER.raw_decode
+
+    def end(self, start: int) -> int | None:
+        """Where the object or list that begins at ``start`` ends; ``None`` where that is to be found token by token."""
+        if self._decode is None:
+            return None
+        try:
+            return self._decode(self._text, start)[1]
+        except (JSONDecodeError, RecursionError, ValueError):
+            self._decode = None
+            return None
+
+
+# Lenient where the tokens are: what a number or a name says is nobody's concern here.
+_SKIPPER = JSONDecoder(parse_int=len, parse_float=len, strict=False)
 
 
 def _wanted(trie: _Trie, top: _Open | None, values: int, many: bool) -> tuple[_Trie | None, tuple[str, ...]]:
@@ -255,16 +290,6 @@ def _wanted(trie: _Trie, top: _Open | None, values: int, many: bool) -> tuple[_T
         return None, ()
     key = top.key if top.index is None else str(top.index)
     return top.trie.get(key), (*top.path, key)
-
-
-def _several(text: str) -> bool:
-    """Whether more than one JSON value stands in the text."""
-    start = len(text) - len(text.lstrip("\ufeff \t\r\n"))
-    try:
-        _, end = JSONDecoder().raw_decode(text, start)
-    except (JSONDecodeError, RecursionError, ValueError):
-        return False
-    return bool(text[end:].strip())
 
 
 def _string(token: str) -> str:

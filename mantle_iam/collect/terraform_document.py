@@ -103,12 +103,14 @@ def _statement(block: Mapping[str, Any]) -> dict[str, Any]:
     for name, element in (("principals", "Principal"), ("not_principals", "NotPrincipal")):
         if block.get(name):
             found[element] = _principals(block, name)
-    conditions = block.get("condition")
-    if isinstance(conditions, str):
-        found["Condition"] = UNRESOLVED
-    elif conditions:
-        found["Condition"] = _conditions(block)
+    if block.get("condition"):
+        found["Condition"] = UNRESOLVED if _vague(block["condition"]) else _conditions(block)
     return found
+
+
+def _vague(blocks: Any) -> bool:
+    """Whether there may be more blocks than are known."""
+    return isinstance(blocks, str) or (isinstance(blocks, list) and any(isinstance(each, str) for each in blocks))
 
 
 def _variables(value: Any) -> Any:
@@ -117,7 +119,7 @@ def _variables(value: Any) -> Any:
 
 
 def _principals(block: Mapping[str, Any], name: str) -> Any:
-    if isinstance(block[name], str):
+    if _vague(block[name]):
         return UNRESOLVED
     by_type: dict[str, list[Any]] = {}
     for _, principal in _blocks(block, name):
@@ -130,12 +132,12 @@ def _principals(block: Mapping[str, Any], name: str) -> Any:
 
 
 def _conditions(block: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, list[Any]]] = {}
     for _, condition in _blocks(block, "condition"):
         values = condition.get("values")
         many = [values] if isinstance(values, str) else values or []
         keys = found.setdefault(text(condition, "test") or UNRESOLVED, {})
-        keys[text(condition, "variable") or UNRESOLVED] = [_variables(item) for item in many]
+        keys.setdefault(text(condition, "variable") or UNRESOLVED, []).extend(map(_variables, many))
     return found
 
 

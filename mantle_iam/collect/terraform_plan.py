@@ -9,30 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from mantle_iam.collect.declared import Declared, Ref
+from mantle_iam.collect.declared import Declared, Ref, sorted_json
 from mantle_iam.collect.fields import Notes, objects, text, texts
 from mantle_iam.collect.places import TextError
 from mantle_iam.collect.terraform_document import rendered
-from mantle_iam.collect.terraform_resources import Resource, read_resource
+from mantle_iam.collect.terraform_resources import RESOURCES, Resource, arn_of, read_resource
 from mantle_iam.iam.arn import Arn
 from mantle_iam.iam.inventory import UNRESOLVED, Place
 
 _FORMATS = ("0.1", "0.2", "1")
 """Format versions whose parts read here are the same; of 1 every minor one, which only adds."""
+_INDEXES = {"each.key", "each.value", "count.index"}
 _HOPS = 20
 """Variables and outputs followed from a reference to its resource."""
 
 
 def is_plan(value: object) -> bool:
     """Whether it is such a plan or state."""
-    return isinstance(value, Mapping) and "format_version" in value and ("planned_values" in value or "values" in value)
+    if not isinstance(value, Mapping) or "format_version" not in value:
+        return False
+    # An empty state is its version and nothing else.
+    return "planned_values" in value or "values" in value or not set(value) - {"format_version", "terraform_version"}
 
 
 def is_raw_state(value: object) -> bool:
     """Whether it is a state file itself, whose format is Terraform's own business."""
     return isinstance(value, Mapping) and "terraform_version" in value and "lineage" in value
+
+
+def is_log(value: object) -> bool:
+    """Whether it is a message of ``terraform plan -json``, which prints what happens and no plan."""
+    return isinstance(value, Mapping) and {"@level", "@message", "type"} <= set(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,70 +64,132 @@ class _Plan:
     pointer: str
     configuration: Mapping[str, Any]
     instances: list[_Instance] = field(default_factory=list)
-    by_name: dict[tuple[str, str], list[_Instance]] = field(default_factory=dict)
-    """By module address, and ``type.name`` (with ``data.`` before it)."""
+    sensitive: list[_Instance] = field(default_factory=list)
+    by_name: dict[tuple[str, str], dict[str, _Instance]] = field(default_factory=dict)
+    """By module address and ``type.name`` (with ``data.`` before it), by index."""
+    calls: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Addresses of the instances of a module by that of its call, which has no index, and by index."""
+    _modules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _followed: dict[tuple[str, str, str, bool], tuple[dict[str, _Instance], bool]] = field(default_factory=dict)
+    _configured: dict[tuple[str, ...], Mapping[tuple[str, ...], Mapping[str, Any]]] = field(default_factory=dict)
 
     def add(self, instance: _Instance) -> None:
         self.instances.append(instance)
         prefix = "data." if instance.mode == "data" else ""
-        self.by_name.setdefault((instance.module, f"{prefix}{instance.type}.{instance.name}"), []).append(instance)
+        named = self.by_name.setdefault((instance.module, f"{prefix}{instance.type}.{instance.name}"), {})
+        named[str(instance.index)] = instance
+        module = instance.module
+        while module and module not in self._modules:
+            self.module(module)
+            parent, name = _parent(module)
+            self.calls.setdefault(_call(parent, name), {})[str(_last_index(module))] = module
+            module = parent
 
     def module(self, address: str) -> Mapping[str, Any]:
         """The configuration of a module, by its address."""
-        found = _mapping(self.configuration, "root_module")
-        for name in _module_names(address):
-            found = _mapping(_mapping(_mapping(found, "module_calls"), name), "module")
-        return found
+        if address not in self._modules:
+            found = _mapping(self.configuration, "root_module")
+            for name in _module_names(address):
+                found = _mapping(_mapping(_mapping(found, "module_calls"), name), "module")
+            self._modules[address] = found
+        return self._modules[address]
+
+    def configured(self, instance: _Instance) -> Mapping[str, Any]:
+        """What the configuration says of the resource."""
+        names = tuple(_module_names(instance.module))
+        if names not in self._configured:
+            self._configured[names] = {
+                (text(each, "mode"), text(each, "type"), text(each, "name")): each
+                for _, each in objects(self.module(instance.module), "resources")
+            }
+        return self._configured[names].get((instance.mode, instance.type, instance.name), {})
 
     def expressions(self, instance: _Instance) -> Mapping[str, Any]:
-        """What the configuration says of the resource's attributes."""
-        for _, resource in objects(self.module(instance.module), "resources"):
-            if (text(resource, "mode"), text(resource, "type"), text(resource, "name")) == (
-                instance.mode,
-                instance.type,
-                instance.name,
-            ):
-                return _mapping(resource, "expressions")
-        return {}
+        """What it says of the resource's attributes."""
+        return _mapping(self.configured(instance), "expressions")
 
-    def pointed_at(self, instance: _Instance, attribute: str) -> Iterator[_Instance]:
-        """The resource instances that an attribute's expression names."""
-        expression = self.expressions(instance).get(attribute)
-        for reference in _references(expression):
-            yield from self.follow(instance.module, reference, instance.index, 0)
+    def pointed_at(self, instance: _Instance, attribute: str) -> tuple[dict[str, _Instance], bool]:
+        """The resource instances that an attribute's expression names; ``block.attribute`` for that of an only block.
 
-    def follow(self, module: str, reference: str, index: object, hops: int) -> Iterator[_Instance]:
-        """The instances that ``reference`` means within ``module``."""
-        if hops > _HOPS:
-            return
+        And whether it can be no other: an expression is known by what it refers to and not by what it does.
+        """
+        configured = self.configured(instance)
+        expression: Any = _mapping(configured, "expressions")
+        for name in attribute.split("."):
+            only = expression[0] if isinstance(expression, list) and len(expression) == 1 else expression
+            expression = only.get(name) if isinstance(only, Mapping) else None
+        return self._all(_Place(instance.module, instance.index, configured.get("for_each_expression")), expression, 0)
+
+    def _all(self, at: _Place, expression: object, hops: int) -> tuple[dict[str, _Instance], bool]:
+        """The instances that an expression at ``at`` refers to, and whether it is known what all of it refers to."""
+        references = list(_references(expression))
+        by_index = bool(_INDEXES & set(references))
+        if len(references) > 1:
+            # Of a set it is the key, with which one of the others is chosen.
+            references = [reference for reference in references if reference not in _INDEXES]
+        found: dict[str, _Instance] = {}
+        sure = hops <= _HOPS
+        for reference in references if sure else ():
+            more, certain = self._follow(at, reference, by_index or at.value, hops + 1)
+            found |= more
+            sure = sure and certain
+        return found, sure
+
+    def _follow(self, at: _Place, reference: str, by_index: bool, hops: int) -> tuple[dict[str, _Instance], bool]:
         parts = _split(reference)
-        if parts[0][0] == "module" and len(parts) > 2:
-            yield from self._output(module, parts, index, hops)
-        elif parts[0][0] == "var" and len(parts) > 1 and module:
-            parent, name = _parent(module)
-            call = _mapping(_mapping(self.module(parent), "module_calls"), name)
-            for outer in _references(_mapping(call, "expressions").get(parts[1][0])):
-                yield from self.follow(parent, outer, _last_index(module), hops + 1)
-        else:
-            length = 3 if parts[0][0] == "data" else 2
-            named = self.by_name.get((module, ".".join(name for name, _ in parts[:length])), [])
-            wanted = parts[length - 1][1] if len(parts) >= length else None
-            yield from _chosen(named, wanted, index)
+        head = parts[0][0]
+        if (
+            head in ("count", "path", "terraform", "self")
+            or reference == "each.key"
+            or (head == "var" and not at.module)
+        ):
+            return {}, True
+        if head == "each":
+            return self._all(_Place(at.module, at.index, None, value=True), at.loop, hops)
+        key = (at.module, str(at.index), reference, by_index)
+        if key not in self._followed:
+            self._followed[key] = {}, False  # in case it leads back here
+            self._followed[key] = self._reached(at, parts, at.index if by_index else None, hops)
+        return self._followed[key]
 
-    def _output(self, module: str, parts: list[tuple[str, object]], index: object, hops: int) -> Iterator[_Instance]:
+    def _reached(
+        self, at: _Place, parts: list[tuple[str, object]], index: object, hops: int
+    ) -> tuple[dict[str, _Instance], bool]:
+        head = parts[0][0]
+        if head == "module" and len(parts) > 2:
+            return self._output(at.module, parts, index, hops)
+        if head == "var" and len(parts) > 1:
+            parent, name = _parent(at.module)
+            call = _mapping(_mapping(self.module(parent), "module_calls"), name)
+            outside = _Place(parent, _last_index(at.module), call.get("for_each_expression"))
+            return self._all(outside, _mapping(call, "expressions").get(parts[1][0]), hops)
+        length = 3 if head == "data" else 2
+        named = self.by_name.get((at.module, ".".join(name for name, _ in parts[:length])), {})
+        chosen = _chosen(named, parts[length - 1][1] if len(parts) >= length else None, index)
+        if chosen is not None:
+            return {chosen.address: chosen}, True
+        return {one.address: one for one in named.values()}, not named and head not in ("local", "module")
+
+    def _output(
+        self, module: str, parts: list[tuple[str, object]], index: object, hops: int
+    ) -> tuple[dict[str, _Instance], bool]:
         name, wanted = parts[1]
-        prefix = f"{module}.module.{name}" if module else f"module.{name}"
-        addresses = {i.module for i in self.instances if _same_call(i.module, prefix)}
-        calls = sorted({_cut(address, prefix) for address in addresses})
-        if wanted is not None:
-            calls = [call for call in calls if _last_index(call) == wanted]
-        elif len(calls) > 1:
-            calls = [call for call in calls if _last_index(call) == index]
-        if len(calls) != 1:
-            return
-        output = _mapping(_mapping(self.module(calls[0]), "outputs"), parts[2][0])
-        for reference in _references(output.get("expression")):
-            yield from self.follow(calls[0], reference, None, hops + 1)
+        call = _chosen(self.calls.get(_call(module, name), {}), wanted, index)
+        if call is None:
+            return {}, False
+        output = _mapping(_mapping(self.module(call), "outputs"), parts[2][0])
+        return self._all(_Place(call, None, None), output.get("expression"), hops)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an expression stands: module, index of the instance, and what that is one of (``for_each``)."""
+
+    module: str
+    index: object
+    loop: object
+    value: bool = False
+    """Whether it is the ``for_each`` itself, of which the element with the same key is meant."""
 
 
 def _mapping(owner: object, name: str) -> Mapping[str, Any]:
@@ -197,36 +268,21 @@ def _parent(address: str) -> tuple[str, str]:
     return address[:end], name
 
 
-def _same_call(address: str, prefix: str) -> bool:
-    return address == prefix or address.startswith((f"{prefix}[", f"{prefix}."))
+def _call(module: str, name: str) -> str:
+    """The address of a call, whose instances may have an index."""
+    return f"{module}.module.{name}" if module else f"module.{name}"
 
 
-def _cut(address: str, prefix: str) -> str:
-    """The part of a module's address that ``prefix`` begins, with its index."""
-    rest = address[len(prefix) :]
-    if not rest.startswith("["):
-        return prefix
-    quoted = False
-    for position, character in enumerate(rest):
-        if character == '"':
-            quoted = not quoted
-        elif character == "]" and not quoted:
-            return prefix + rest[: position + 1]
-    return address
+_One = TypeVar("_One")
 
 
-def _chosen(named: list[_Instance], wanted: object, index: object) -> Iterator[_Instance]:
+def _chosen(named: Mapping[str, _One], wanted: object, index: object) -> _One | None:
     """The instance meant: by its index, as the only one, or as that of the same index as the one that refers."""
     if wanted is not None and not (isinstance(wanted, str) and wanted.startswith(("each.", "count."))):
-        yield from (instance for instance in named if _equal(instance.index, wanted))
-    elif len(named) == 1:
-        yield named[0]
-    else:
-        yield from (instance for instance in named if instance.index is not None and _equal(instance.index, index))
-
-
-def _equal(one: object, other: object) -> bool:
-    return str(one) == str(other)
+        return named.get(str(wanted))
+    if len(named) == 1:
+        return next(iter(named.values()))
+    return None if index is None else named.get(str(index))
 
 
 def read_plan(value: Mapping[str, Any], path: str, pointer: str, notes: Notes) -> Declared:
@@ -252,8 +308,14 @@ def read_plan(value: Mapping[str, Any], path: str, pointer: str, notes: Notes) -
     for instance in before.instances:
         if instance.mode == "data" and instance.address not in seen:
             plan.add(instance)
+    for instance in plan.sensitive:
+        if instance.type in RESOURCES:
+            message = "values that are marked as sensitive are never shown, and count as not known"
+            notes.add(message, instance.address, partial=False)
     declared = Declared()
     declared.account, declared.partition = _account(plan)
+    given = _mapping(value, "variables")
+    declared.variables = {name: sorted_json(each["value"]) for name, each in given.items() if "value" in each}
     for instance in plan.instances:
         if instance.mode == "managed":
             read_resource(_resource(plan, instance), declared, notes)
@@ -265,14 +327,23 @@ def _take_changes(value: Mapping[str, Any], plan: _Plan) -> None:
         details = _mapping(change, "change")
         if details.get("actions") in (["delete"], ["forget"]) or text(change, "deposed"):
             continue
-        values = _merged(details.get("after"), details.get("after_unknown"))
+        values = _merged(_merged(details.get("after"), details.get("after_unknown")), details.get("after_sensitive"))
         instance = _instance(change, text(change, "module_address"), values, f"/resource_changes/{index}/change/after")
         plan.add(instance)
+        if _marked(details.get("after_sensitive")):
+            plan.sensitive.append(instance)
+
+
+def _marked(value: object, depth: int = 0) -> bool:
+    """Whether anything of it is marked."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return value is True or (depth < 50 and any(_marked(one, depth + 1) for one in inner))
 
 
 def _take_module(module: Mapping[str, Any], plan: _Plan, at: str, address: str, depth: int) -> None:
     for index, resource in objects(module, "resources"):
-        plan.add(_instance(resource, address, resource.get("values"), f"{at}/resources/{index}/values"))
+        values = _merged(resource.get("values"), resource.get("sensitive_values"))
+        plan.add(_instance(resource, address, values, f"{at}/resources/{index}/values"))
     for index, child in objects(module, "child_modules"):
         if depth < 50:
             _take_module(child, plan, f"{at}/child_modules/{index}", text(child, "address"), depth + 1)
@@ -292,7 +363,7 @@ def _instance(found: Mapping[str, Any], module: str, values: object, pointer: st
 
 
 def _merged(after: Any, unknown: Any, depth: int = 0) -> Any:
-    """Values with ``UNRESOLVED`` where they are known after apply."""
+    """Values with ``UNRESOLVED`` where they are known after apply, or marked as sensitive: those are never shown."""
     if unknown is True:
         return UNRESOLVED
     if depth > 50:
@@ -329,26 +400,49 @@ def _resource(plan: _Plan, instance: _Instance) -> Resource:
 
     def resolve(attribute: str, value: Any) -> Ref:
         known = value if isinstance(value, str) and UNRESOLVED not in value else ""
-        for target in plan.pointed_at(instance, attribute):
-            if target.mode == "managed" and (not known or known in _names(target)):
-                return Ref(target.address, known)
-        return Ref(text=known)
+        found, sure = plan.pointed_at(instance, attribute)
+        targets = [one for one in found.values() if one.mode == "managed" and (not known or known in _names(one))]
+        if known or (sure and len(targets) == 1):
+            return Ref(targets[0].address if targets else "", known)
+        return Ref(among=tuple(one.address for one in targets) if sure else None)
 
     def document(attribute: str, value: Any) -> tuple[object, Place]:
         where = Place(plan.path, address=instance.address, pointer=f"{place.pointer}/{attribute}")
-        if value == UNRESOLVED:
-            for target in plan.pointed_at(instance, attribute):
-                if target.type == "aws_iam_policy_document":
-                    json_ = target.values.get("json")
-                    known = isinstance(json_, str) and UNRESOLVED not in json_
-                    at = Place(plan.path, address=target.address, pointer=plan.pointer + target.pointer)
-                    return (json_ if known else rendered(target.values)), at
-        return value, where
+        found, sure = plan.pointed_at(instance, attribute) if value == UNRESOLVED else ({}, False)
+        target = next(iter(found.values()), None)
+        if not sure or len(found) != 1 or target is None or target.type != "aws_iam_policy_document":
+            return value, where
+        json_ = target.values.get("json")
+        known = isinstance(json_, str) and UNRESOLVED not in json_
+        at = Place(plan.path, address=target.address, pointer=plan.pointer + target.pointer)
+        return (json_ if known else rendered(_typed(plan, target))), at
 
     def configured(attribute: str) -> bool:
         return attribute in plan.expressions(instance)
 
     return Resource(instance.type, instance.address, instance.values, place, resolve, document, configured=configured)
+
+
+def _typed(plan: _Plan, document: _Instance) -> Mapping[str, Any]:
+    """The values of a policy document, with ARNs that are not known yet and those of one type of resource alone."""
+    written = list(objects(plan.expressions(document), "statement"))
+    blocks = document.values.get("statement")
+    if not isinstance(blocks, list) or len(blocks) != len(written):
+        return document.values
+    found = []
+    for block, (_, expressions) in zip(blocks, written, strict=True):
+        arns = {_arn(reference) for reference in _references(expressions.get("resources"))}
+        values = block.get("resources") if isinstance(block, Mapping) else None
+        if isinstance(values, list) and len(arns) == 1:
+            (arn,) = arns
+            block = {**block, "resources": [arn if value in (None, UNRESOLVED) else value for value in values]}
+        found.append(block)
+    return {**document.values, "statement": found}
+
+
+def _arn(reference: str) -> str:
+    parts = _split(reference)
+    return arn_of(parts[0][0]) if len(parts) == 3 and parts[2][0] == "arn" else UNRESOLVED
 
 
 def _names(instance: _Instance) -> tuple[str, ...]:

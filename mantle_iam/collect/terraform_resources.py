@@ -14,10 +14,34 @@ from typing import Any, Final
 from mantle_iam.collect.declared import Declared, Owner, Ref, Written
 from mantle_iam.collect.fields import Notes, number, objects, tags, text, texts
 from mantle_iam.iam.inventory import UNRESOLVED, ApiKey, Place, Purpose
+from mantle_iam.mantle.overlay import SERVICE
 
-SERVICE: Final = "bedrock-mantle"
 _KEY_SERVICE = "bedrock.amazonaws.com"
 _RESERVED = "/aws-reserved/sso.amazonaws.com/"
+
+_SERVICES: Final = {
+    # Resources that statements name by their ARN, which tells what it is before it is known: nothing of this service.
+    "aws_cloudwatch_log_group": "logs",
+    "aws_dynamodb_table": "dynamodb",
+    "aws_ecr_repository": "ecr",
+    "aws_iam_role": "iam",
+    "aws_kinesis_stream": "kinesis",
+    "aws_kms_key": "kms",
+    "aws_lambda_function": "lambda",
+    "aws_s3_bucket": "s3",
+    "aws_secretsmanager_secret": "secretsmanager",
+    "aws_sfn_state_machine": "states",
+    "aws_sns_topic": "sns",
+    "aws_sqs_queue": "sqs",
+    "aws_ssm_parameter": "ssm",
+}
+
+
+def arn_of(kind: str) -> str:
+    """What is known of a resource's ARN by its type alone."""
+    service = _SERVICES.get(kind)
+    return UNRESOLVED if service is None else f"arn:aws:{service}:{UNRESOLVED}"
+
 
 Resolve = Callable[[str, Any], Ref]
 """An attribute's name and value, to what it points at."""
@@ -37,6 +61,8 @@ class Resource:
     marks: Callable[[object], tuple[tuple[str, int, int], ...]] = lambda _: ()
     configured: Callable[[str], bool] = lambda _: True
     """Whether the code sets an attribute.  One that it leaves to the provider is "known after apply" and says nothing."""
+    doubt: str = ""
+    """What it hangs on whether there is one; empty where that is known."""
 
     def written(self, name: str, attribute: str, purpose: Purpose = Purpose.IDENTITY, arn: str = "") -> Written:
         """The document of an attribute."""
@@ -44,9 +70,9 @@ class Resource:
         return Written(name, source, replace(place, address=self.address), purpose, arn, self.marks(source))
 
     def name(self) -> str:
-        """Its name as AWS will have it; of one that AWS is to choose, the address."""
+        """Its name as AWS will have it; of one that AWS is to choose, the prefix that is given and the address."""
         found = text(self.values, "name")
-        return found if found and UNRESOLVED not in found else self.address
+        return found if found and UNRESOLVED not in found else f"{self.known('name_prefix')}{self.address}"
 
     def known(self, attribute: str) -> str:
         """A text that is known, or the empty one."""
@@ -95,7 +121,7 @@ def _in_role(resource: Resource, declared: Declared) -> None:
         if block.get("policy") in (None, ""):
             continue
         place = replace(resource.place, pointer=f"{resource.place.pointer}/inline_policy/{index}/policy")
-        source, found = resource.document("inline_policy", block["policy"])
+        source, found = resource.document("inline_policy.policy", block["policy"])
         where = found if found.line is not None or source is not block["policy"] else place
         declared.inline.append(
             ("role", me, Written(text(block, "name"), source, replace(where, address=resource.address)))
@@ -168,13 +194,16 @@ def _organization_policy(resource: Resource, declared: Declared, notes: Notes) -
 def _endpoint(resource: Resource, declared: Declared, notes: Notes) -> None:
     service = text(resource.values, "service_name")
     if not service.endswith(f".{SERVICE}") and UNRESOLVED not in service:
+        declared.elsewhere.add(resource.address)
         return
     if resource.values.get("policy") not in (None, "", UNRESOLVED):
         declared.endpoints.append(resource.written(resource.address, "policy", Purpose.VPC_ENDPOINT))
 
 
 def _endpoint_policy(resource: Resource, declared: Declared, notes: Notes) -> None:
-    declared.endpoints.append(resource.written(resource.address, "policy", Purpose.VPC_ENDPOINT))
+    endpoint = resource.resolve("vpc_endpoint_id", resource.values.get("vpc_endpoint_id"))
+    written = resource.written(resource.address, "policy", Purpose.VPC_ENDPOINT)
+    declared.endpoint_policies.append((endpoint, written))
 
 
 def _permission_set(resource: Resource, declared: Declared, notes: Notes) -> None:
@@ -196,7 +225,7 @@ def _set_managed(resource: Resource, declared: Declared, notes: Notes) -> None:
 def _set_customer(resource: Resource, declared: Declared, notes: Notes) -> None:
     owner = resource.resolve("permission_set_arn", resource.values.get("permission_set_arn"))
     for _, reference in objects(resource.values, "customer_managed_policy_reference"):
-        policy = resource.resolve("customer_managed_policy_reference", reference.get("name"))
+        policy = resource.resolve("customer_managed_policy_reference.name", reference.get("name"))
         declared.attached.append(("role", owner, policy))
 
 
@@ -246,6 +275,7 @@ RESOURCES: Final[Mapping[str, Callable[[Resource, Declared, Notes], None]]] = {
     "aws_ssoadmin_permissions_boundary_attachment": _set_boundary,
     "aws_iam_service_specific_credential": _key,
 }
+OWNERS: Final = ("aws_iam_role", "aws_iam_user", "aws_iam_group", "aws_ssoadmin_permission_set")
 _OF_NO_ACCOUNT = frozenset(
     {
         # They say which names exist, where a policy goes, or who may sign in: no document of their own.
@@ -271,7 +301,12 @@ _FAMILIES = ("aws_iam_", "aws_organizations_", "aws_ssoadmin_", "awscc_iam_", "a
 def read_resource(resource: Resource, declared: Declared, notes: Notes) -> None:
     """Take one resource into the tables; one that may hold a policy and is not understood is named."""
     read = RESOURCES.get(resource.type)
-    if read is not None:
+    if read is not None and resource.doubt:
+        possible = Declared()
+        read(resource, possible, notes)
+        declared.doubt(possible, resource.doubt)
+        notes.add("how many of a resource there are is not known", resource.address, partial=False)
+    elif read is not None:
         read(resource, declared, notes)
     elif resource.type in _OF_NO_ACCOUNT:
         return

@@ -1,21 +1,25 @@
 """YAML templates to plain values, with CloudFormation's short forms written out, and the places of their elements.
 
 PyYAML composes the nodes (they keep their marks); values are built here, so that no tag makes an object, keys that occur twice
-are told, and aliases cannot multiply (a node is built once for each place, up to a limit).  PyYAML comes with the extra ``iac``.
+are told, and aliases cannot multiply (a node is built once for each place, up to a limit).  Merge keys (``<<``) are followed, as
+SAM's tools do.  PyYAML comes with the extra ``iac``.
 Source: https://yaml.org/spec/1.1/,
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from mantle_iam.collect.places import Position, TextError, escape, unescape
+from mantle_iam.collect.places import Position, TextError, unescape
 from mantle_iam.iam.grammar import Number, Repeated
 
 _MOST_NODES = 500_000
 _DEEPEST = 200
+_LONG = 1_000_000
+_MERGE = "tag:yaml.org,2002:merge"
 _SHORT = ("Ref", "Condition")
 """Short forms without ``Fn::``."""
 
@@ -27,8 +31,8 @@ def _compose(text: str) -> list[Any]:
         raise TextError("a YAML template, and PyYAML is not installed: install `mantle-iam[iac]`") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if _may_be_deep(text):
-            _refuse_deep(yaml.parse(text, Loader=loader))
+        if len(text) > _LONG or _may_be_deep(text):
+            _refuse_large(yaml.parse(text, Loader=loader))
         return [node for node in yaml.compose_all(text, Loader=loader) if node is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -51,14 +55,19 @@ def _may_be_deep(text: str) -> bool:
     return any(len(line) - len(line.lstrip(" -?:")) > _DEEPEST // 4 for line in text.splitlines())
 
 
-def _refuse_deep(events: Iterable[Any]) -> None:
-    """Events come one by one; nodes are composed by recursion in C, which ends the process where the stack does."""
+def _refuse_large(events: Iterable[Any]) -> None:
+    """Events come one by one; nodes are composed in memory, by recursion in C, which ends the process where the stack does."""
     depth = 0
-    for event in events:
+    for count, event in enumerate(events):
         name = type(event).__name__
         depth += name.endswith("StartEvent") - name.endswith("EndEvent")
         if depth > _DEEPEST + 2:
             raise TextError("nested too deeply")
+        if count > 2 * _MOST_NODES:
+            raise TextError(_TOO_MANY)
+
+
+_TOO_MANY = f"more than {_MOST_NODES:,} elements"
 
 
 def read_yaml(text: str) -> Any:
@@ -87,29 +96,44 @@ class _Builder:
         self.count = 0
 
     def value(self, node: Any, depth: int) -> Any:
+        self._step(depth)
+        plain = self._plain(node, depth)
+        tag = str(node.tag)
+        return plain if tag.startswith("tag:") or tag == "!" else _function(tag.lstrip("!"), plain)
+
+    def _step(self, depth: int) -> None:
         self.count += 1
         if depth > _DEEPEST:
             raise TextError("nested too deeply, or in a circle")
         if self.count > _MOST_NODES:
-            raise TextError(f"more than {_MOST_NODES:,} elements")
-        plain = self._plain(node, depth)
-        tag = str(node.tag)
-        return plain if tag.startswith("tag:") or tag == "!" else _function(tag.lstrip("!"), plain)
+            raise TextError(_TOO_MANY)
 
     def _plain(self, node: Any, depth: int) -> Any:
         if node.id == "sequence":
             return [self.value(item, depth + 1) for item in node.value]
         if node.id != "mapping":
             return _scalar(node)
-        pairs = [(_key(key), self.value(value, depth + 1)) for key, value in node.value]
-        found = dict(pairs)
-        if len(found) == len(pairs):
+        found: dict[str, Any] = {}
+        for source in reversed(_merged(node)):  # of several the first one counts
+            self._step(depth)
+            found.update(self._plain(source, depth + 1))
+        pairs = [(_key(key), self.value(value, depth + 1)) for key, value in node.value if key.tag != _MERGE]
+        found.update(pairs)
+        names = Counter(key for key, _ in pairs)
+        if len(names) == len(pairs):
             return found
-        seen: set[str] = set()
         repeated = Repeated(found)
-        twice = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
-        repeated.keys_twice = tuple(dict.fromkeys(twice))
+        repeated.keys_twice = tuple(key for key, times in names.items() if times > 1)
         return repeated
+
+
+def _merged(node: Any) -> list[Any]:
+    """The mappings whose keys a mapping takes over (``<<``), in the order of the text."""
+    values = [value for key, value in node.value if key.tag == _MERGE]
+    found = [one for value in values for one in (value.value if value.id == "sequence" else [value])]
+    if any(one.id != "mapping" for one in found):
+        raise TextError("not YAML: what is merged (`<<`) is no mapping")
+    return found
 
 
 def _key(node: Any) -> str:
@@ -155,7 +179,7 @@ def _follow(node: Any, tokens: list[str]) -> Position:
     for token in tokens:
         inner = None
         if node.id == "mapping":
-            inner = next((value for key, value in reversed(node.value) if _key(key) == token), None)
+            inner = _find(node, token, set())
         elif node.id == "sequence" and token.isascii() and token.isdigit() and len(token) < 8:
             inner = node.value[int(token)] if int(token) < len(node.value) else None
         if inner is None:
@@ -166,6 +190,11 @@ def _follow(node: Any, tokens: list[str]) -> Position:
     return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def pointer_to(*tokens: object) -> str:
-    """A JSON pointer of keys and indexes."""
-    return "".join(f"/{escape(token)}" for token in tokens)
+def _find(node: Any, token: str, seen: set[int]) -> Any:
+    """The node of a key: the mapping's own (of two the last), else that of the first that it merges."""
+    seen.add(id(node))
+    own = next((value for key, value in reversed(node.value) if key.tag != _MERGE and _key(key) == token), None)
+    if own is not None:
+        return own
+    inner = (_find(one, token, seen) for one in _merged(node) if id(one) not in seen)
+    return next((found for found in inner if found is not None), None)

