@@ -7,6 +7,7 @@ Composes; no argument line and no printing here.  A JSON text of policy document
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 from mantle_iam import bundled
 from mantle_iam.audit.findings import Finding
 from mantle_iam.audit.lint.document import GRAMMAR
-from mantle_iam.audit.lint.engine import EVERYTHING, Settings, lint_policy, lint_principal
+from mantle_iam.audit.lint.engine import EVERYTHING, Linter, Settings
 from mantle_iam.audit.lint.guess import guess_purpose
 from mantle_iam.audit.lint.registry import BY_ID
 from mantle_iam.audit.lint.suppressions import FILE_NAME, Suppression, read_comments, read_suppressions, suppress
@@ -35,6 +36,8 @@ _OF_POLICIES: Final = (
 )
 """What every kind of input has in some form; a text without any of it holds no policy, whole or broken."""
 _COMMENTED: Final = (".tf", ".yaml", ".yml", ".template")
+_EMPTY: Final = "no policy is in it"
+_NOTHING: Final = "no policy was found, so that nothing was judged"
 _STATEMENT: Final = "/Statement"
 
 
@@ -60,7 +63,7 @@ class Linted:
 
 @dataclass(slots=True)
 class _Run:
-    settings: Settings
+    linter: Linter
     kind: Purpose | None
     standard_input: Callable[[], bytes]
     findings: list[Finding] = field(default_factory=list)
@@ -73,20 +76,32 @@ class _Run:
     given: bytes = b""
     """Of standard input, which can be read once only."""
     commented: set[str] = field(default_factory=set)
+    plain: set[str] = field(default_factory=set)
+    """Files that were read here, by where they really are."""
     named: tuple[str, ...] = ()
     """Paths as they were given; others were met in folders."""
+    ignore_unknown: bool = False
+    """Whether a file that was named, and is none of what is read here, is passed over like one that was met in a folder."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything was read, and nothing in it was a policy."""
+        return not (self.documents or self.principals) and all(one.status is InputStatus.READ for one in self.inputs)
 
     def read(self, paths: Iterable[str]) -> None:
         """Every input.  Those that are no plain documents go to ``collect`` together, since they may complete each other."""
         others = []
-        self.named = tuple(paths)
-        for path in self.named:
+        by_file: dict[str, str] = {}
+        for path in paths:
+            by_file.setdefault(_same(path), path)
+        self.named = () if self.ignore_unknown else tuple(by_file.values())
+        for path in by_file.values():
             try:
                 text = self._text(path)
                 if text is None or not self._documents(text, path):
                     others.append(path)
             except InputError as error:
-                self.inputs.append(Input(path, InputStatus.FAILED, problems=(error.message,)))
+                self._input(Input(path, InputStatus.FAILED, problems=(error.message,)))
         if others:
             self._collect(others)
 
@@ -105,6 +120,7 @@ class _Run:
         found = policies_in(text, path, self.kind)
         if found is None:
             return False
+        self.plain.add(_same(path))
         self.texts[path] = text
         pairs: list[tuple[Finding, NamedPolicy | None]] = []
         kinds: dict[str, None] = {}
@@ -113,7 +129,7 @@ class _Run:
             self.documents += 1
             if isinstance(policy, Broken):
                 # Where nobody asks for the finding, it must not be lost that the document was not looked at.
-                if GRAMMAR.id in self.settings.asked:
+                if GRAMMAR.id in self.linter.settings.asked:
                     pairs.append((_broken(policy), None))
                 else:
                     problems.append(policy.message)
@@ -121,9 +137,10 @@ class _Run:
             kinds[f"{policy.purpose.value}-policy"] = None
             if guess is not None:
                 self.guesses.setdefault((guess.purpose, guess.reason), []).append(path)
-            pairs += [(finding, policy) for finding in lint_policy(policy, self.settings)]
+            pairs += [(finding, policy) for finding in self.linter.policy(policy)]
         self.findings += placed(pairs, text)
         status = InputStatus.PARTIAL if problems else InputStatus.READ
+        problems += [] if kinds or pairs or problems else [_EMPTY]
         self.inputs.append(Input(path, status, ", ".join(kinds), tuple(problems)))
         return True
 
@@ -133,23 +150,25 @@ class _Run:
 
         kinds = {} if self.kind is None else dict.fromkeys(paths, self.kind)
         for chunk in stream_inputs(paths, kinds=kinds, managed=shipped_managed(), stdin=self.given):
-            loose = (self._refined(policy) for policy in chunk.policies)
+            # A file that was named may lie in a folder that was named, too.
+            loose = (self._refined(each) for each in chunk.policies if _same(each.place.path) not in self.plain)
             owned = (policy for account in chunk.accounts for policy in policies_of(account))
             principals = [principal for account in chunk.accounts for principal in account.principals]
             self._chunk(dict.fromkeys((*loose, *owned)), principals)
             for one in chunk.inputs:
-                self._input(one)
+                if _same(one.path) not in self.plain:
+                    self._input(one)
 
     def _chunk(self, policies: Iterable[NamedPolicy], principals: Iterable[Principal]) -> None:
         by_path: dict[str, list[tuple[Finding, NamedPolicy | None]]] = {}
         for policy in policies:
             self.documents += 1
             pairs = by_path.setdefault(policy.place.path, [])
-            pairs += [(each, policy) for each in lint_policy(policy, self.settings)]
+            pairs += [(each, policy) for each in self.linter.policy(policy)]
         for principal in principals:
             self.principals += 1
             pairs = by_path.setdefault(principal.place.path, [])
-            pairs += [(each, None) for each in lint_principal(principal, self.settings)]
+            pairs += [(each, None) for each in self.linter.principal(principal)]
         for path, pairs in by_path.items():
             self.findings += placed(pairs, self._source(path) if pairs else "")
             self._comments(path)
@@ -173,7 +192,7 @@ class _Run:
             pass
         if text.strip() and one.path not in self.named and not any(mark in text for mark in _OF_POLICIES):
             # Met in a folder: a manifest, a chart, a workflow.  Of a file that somebody named it would be wrong usage.
-            self.inputs.append(Input(one.path, InputStatus.READ, one.kind, ("passed over: no policy is in it",)))
+            self.inputs.append(Input(one.path, InputStatus.READ, one.kind, (f"passed over: {_EMPTY}",)))
             return
         # Whom a document binds is nothing that its text answers for; the problems stay said.
         read = one.status is InputStatus.PARTIAL and one.documents_read
@@ -210,10 +229,16 @@ def lint(
     kind: Purpose | None = None,
     suppressions: Iterable[Suppression] = (),
     standard_input: Callable[[], bytes] = bytes,
+    ignore_unknown: bool = False,
 ) -> Linted:
-    """Read ``paths`` and ask the rules.  ``kind`` is what a document is for that does not say it itself."""
-    run = _Run(settings, kind, standard_input)
-    run.read(dict.fromkeys(paths))
+    """Read ``paths`` and ask the rules.
+
+    ``kind`` is what a document is for that does not say it itself; ``ignore_unknown`` passes over files that hold no policy.
+    """
+    if not settings.asked:
+        raise InputError("no rule is left to ask", help="take something out of --ignore, or name more with --select")
+    run = _Run(Linter(settings), kind, standard_input, ignore_unknown=ignore_unknown)
+    run.read(paths)
     read = [one.path for one in run.inputs] + [each.place.path for each in run.findings]
     result = suppress(
         run.findings, (*suppressions, *run.suppressions), settings.asked, frozenset(BY_ID), dict.fromkeys(read)
@@ -224,7 +249,7 @@ def lint(
         result.suppressed,
         tuple(run.inputs),
         {path: text for path, text in run.texts.items() if path in with_findings},
-        tuple(_guessed(*each) for each in run.guesses.items()),
+        (*(_guessed(*each) for each in run.guesses.items()), *([_NOTHING] if run.idle else [])),
         run.documents,
         run.principals,
     )
@@ -273,6 +298,11 @@ def _bytes(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot read `{path}`: {reason.lower()}") from None
+
+
+def _same(path: str) -> str:
+    """What two names of one file have in common."""
+    return path if path == STANDARD_INPUT else os.path.realpath(path)
 
 
 def _shown(path: str) -> str:

@@ -68,7 +68,7 @@ def policies_in(text: str, path: str, kind: Purpose | None = None) -> Iterator[F
         TextError: it is not JSON.
     """
     values, several = _values(text)
-    if not values or any(_document(each) is None for each in values):
+    if any(_document(each) is None for each in values):
         return None
     return (_policy(each, f"/{index}" if several else "", path, kind) for index, each in enumerate(values))
 

@@ -165,6 +165,10 @@ def test_statements_that_are_not_known_move_no_line_and_no_index(name: str, text
     assert one.place.line in (at, at - 1)
 
 
+STATEMENTS = [
+    {"actions": ["s3:GetObject"], "resources": ["*"]},
+    {"actions": [BEARER], "resources": ["${local.reach}"]},
+]
 JSON = {
     "//": "a comment",
     "locals": [{"reach": "arn:aws:bedrock-mantle:*:*:project/*"}],
@@ -172,11 +176,8 @@ JSON = {
     "data": {
         "aws_iam_policy_document": {
             "d": {
-                "statement": [
-                    {"actions": ["s3:GetObject"], "resources": ["*"]},
-                    {"actions": [BEARER], "resources": ["${local.reach}"]},
-                ],
-                "dynamic": {"statement": {"for_each": "${var.names}", "content": {"actions": ["x:Y"]}}},
+                "statement": STATEMENTS,
+                "dynamic": {"statement": {"for_each": "${var.names}", "content": STATEMENTS[0]}},
             },
         }
     },
@@ -250,7 +251,7 @@ def test_a_resource_whose_condition_does_not_hold_is_said(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "text", "status"),
     [
-        ("package.json", '{"name": "x", "version": "1"}', InputStatus.READ),
+        ("data.json", '{"name": "x", "version": "1"}', InputStatus.READ),
         ("numbers.json", "[1, 2]", InputStatus.READ),
         ("pod.yaml", "kind: Pod\nspec: {restartPolicy: Never}\n", InputStatus.READ),
         ("chart.yaml", "a: {{ .Values.x }}: {\n", InputStatus.READ),

@@ -11,7 +11,7 @@ from typing import Final
 
 from mantle_iam.audit.findings import Certainty, Severity
 from mantle_iam.audit.lint.rule import EVERY, DocumentRule, Hit, Rule, one_line
-from mantle_iam.audit.lint.view import Pattern, StatementView, View, every_name, names_service
+from mantle_iam.audit.lint.view import Pattern, StatementView, View, every_name
 from mantle_iam.iam.inventory import Purpose
 from mantle_iam.mantle import catalog
 from mantle_iam.mantle.overlay import MISTAKEN_ACTIONS, MISTAKEN_SERVICES, SERVICE
@@ -55,18 +55,20 @@ def _unknown(statement: StatementView, pattern: Pattern) -> Hit | None:
     if not (colon and name) or "${" in text or "*" in service or "?" in service:
         return None
     if service in _CHECKED:
-        known = bool(catalog.expand(text)) if not pattern.exact else catalog.known_action(text) is not None
+        names = pattern.names or (() if pattern.exact else catalog.expand(text))
+        known = bool(names) or (pattern.exact and catalog.known_action(text) is not None)
         if known:
             return None
     elif service not in MISTAKEN_SERVICES and not _like_ours(service):
         return None
-    near = None if not pattern.exact else catalog.nearest_action(text)
+    near = _near(text, exact=pattern.exact)
     certain = near is not None or text.lower() in _MISTAKEN or service not in _CHECKED
     what = "covers no action" if not pattern.exact else "is no action"
     if service not in _CHECKED:
         what = f"names the service `{one_line(service)}`, which IAM does not have"
     meant = f"; `{near}` is" if near and what == "is no action" else f"; `{near}` may be meant" if near else ""
-    effect = "grants" if statement.allow else "refuses"
+    # By `NotAction` all others are granted or refused, and what was to be spared with them.
+    effect = "excepts" if statement.statement.not_actions else "grants" if statement.allow else "refuses"
     return Hit(
         f"`{one_line(text)}` {what}, so that it {effect} nothing{meant}",
         pattern.pointer,
@@ -77,6 +79,22 @@ def _unknown(statement: StatementView, pattern: Pattern) -> Hit | None:
         severity=None if certain or not pattern.exact else Severity.WARNING,
         confidence=None if certain else Certainty.MEDIUM,
     )
+
+
+def _near(text: str, *, exact: bool) -> str | None:
+    """The action that was meant."""
+    if not exact:
+        stem = text.replace("*", "").replace("?", "")
+        return catalog.nearest_action(stem) if stem.lower() in _MISTAKEN else None
+    service, _, name = text.lower().partition(":")
+    # The endpoints of `bedrock-runtime`, `bedrock-agent` and the like share one prefix in IAM.
+    if (
+        service.startswith("bedrock-")
+        and service not in _CHECKED
+        and (known := catalog.known_action(f"bedrock:{name}"))
+    ):
+        return known.name
+    return catalog.nearest_action(text)
 
 
 def _like_ours(service: str) -> bool:
@@ -110,7 +128,7 @@ def full_access(view: View) -> Iterator[Hit]:
         if not statement.allow or statement.conditions or not statement.any_resource:
             continue
         for pattern in statement.patterns if statement.statement.actions else ():
-            if names_service(pattern.text) and len(pattern.names) == len(every_name()):
+            if pattern.ours and len(pattern.names) == len(every_name()):
                 yield Hit(
                     f"`{one_line(pattern.text)}` on `*` allows all {len(pattern.names)} actions, and those to come",
                     pattern.pointer,

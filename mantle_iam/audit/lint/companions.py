@@ -6,15 +6,18 @@ Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-permissio
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mantle_iam.audit.findings import Certainty, Severity
 from mantle_iam.audit.lint.rule import GRANTING, DocumentRule, Hit, Rule, one_line
-from mantle_iam.audit.lint.view import ConditionView, StatementView, View
+from mantle_iam.audit.lint.view import StatementView, View
+from mantle_iam.iam.conditions import CompiledCondition
 from mantle_iam.iam.inventory import Principal, Purpose
+from mantle_iam.iam.kleene import Truth
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.mantle.overlay import BEARER_ACTION, BEARER_REFERENCE, BEARER_TYPE_KEY, SERVICE, SERVICE_PRINCIPAL
-from mantle_iam.mantle.sources import MODEL_ACCESS, PROJECT_SECURITY, TAGGING, Source
+from mantle_iam.mantle.sources import AGENTS_SECURITY, MODEL_ACCESS, PROJECT_SECURITY, TAGGING, Source
 
 _LIST_PROJECTS: Final = f"{SERVICE}:ListProjects"
 _LIST_TAGS: Final = f"{SERVICE}:ListTagsForResource"
@@ -29,8 +32,8 @@ NO_BEARER: Final = Rule(
     confidence=Certainty.MEDIUM,
     purposes=(Purpose.IDENTITY, Purpose.SESSION, Purpose.BOUNDARY, Purpose.VPC_ENDPOINT),
     what="With `--auth short-term-key` or `--auth long-term-key`: finds documents that allow calls to Mantle and do "
-    "not allow `CallWithBearerToken` on `*` for that type of key. In an audit: users with an active long-term key"
-    " and no such Allow.",
+    "not allow `CallWithBearerToken` on `*` for that type of key, or deny it. In an audit: users with an active "
+    "long-term key of whom that is true.",
     why="A call with a key needs `bedrock-mantle:CallWithBearerToken` besides its own action. Some SDKs make keys "
     "from a role's credentials without being told, so that a role that signs nothing itself needs it, too. "
     "Another document may grant it: of one document alone the confidence is medium.",
@@ -42,10 +45,17 @@ NO_BEARER: Final = Rule(
 
 def no_bearer(view: View) -> Iterator[Hit]:
     """A document for callers with a key that does not let them use one."""
-    if view.auth not in _TOKEN_TYPES or not view.resolved or grants_bearer([view], view.auth):
+    if view.auth not in _TOKEN_TYPES or not view.resolved:
         return
-    statement = next(calls_of([view]), None)
-    if statement is not None:
+    statement, refusing = next(calls_of([view]), None), denies_bearer([view], view.auth)
+    if statement is not None and refusing is not None:
+        yield Hit(
+            f"calls are allowed, and `{BEARER_ACTION}` is denied to keys of this type",
+            refusing.pointer,
+            refusing.index,
+            "take the denial out, or let callers sign with SigV4",
+        )
+    elif statement is not None and not grants_bearer([view], view.auth):
         yield Hit(
             f"calls are allowed and `{BEARER_ACTION}` is not, so that every call with a key "
             "is refused unless another policy allows it",
@@ -68,19 +78,38 @@ def calls_of(views: Iterable[View]) -> Iterator[StatementView]:
 
 
 def grants_bearer(views: Iterable[View], auth: AuthMethod) -> bool:
-    """Whether some statement allows the use of a key of this type."""
-    wanted = _TOKEN_TYPES.get(auth, "")
+    """Whether some Allow can apply to the use of a key of this type."""
     return any(
-        each.allow and each.alive(BEARER_ACTION) and all(_admits(condition, wanted) for condition in each.conditions)
+        each.allow and each.alive(BEARER_ACTION) and all(held is not False for held in _held(each, auth))
         for view in views
         for each in view.statements
     )
 
 
-def _admits(condition: ConditionView, wanted: str) -> bool:
-    if condition.key != BEARER_TYPE_KEY.lower() or not condition.operator.startswith("StringE"):
-        return True
-    return wanted in condition.condition.values
+def denies_bearer(views: Iterable[View], auth: AuthMethod) -> StatementView | None:
+    """The Deny that is sure to apply to it, if there is one."""
+    for view in views:
+        for each in view.known:
+            denies = not each.allow and BEARER_ACTION in each.names and each.any_resource
+            if denies and all(held is True for held in _held(each, auth)):
+                return each
+    return None
+
+
+def _held(statement: StatementView, auth: AuthMethod) -> Iterator[Truth]:
+    """Whether its conditions hold for a call with a key of this type, of which nothing else is known."""
+    call = _KeyCall(_TOKEN_TYPES[auth])
+    return (CompiledCondition(each.condition, variables=True).holds(call) for each in statement.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyCall:
+    """The context of a call with a key, of which the key's type is known."""
+
+    bearer_type: str
+
+    def get(self, key: str, asked_as: str) -> str | frozenset[str]:
+        return self.bearer_type if key == BEARER_TYPE_KEY.lower() else frozenset({asked_as})
 
 
 NO_TAGS: Final = Rule(
@@ -169,18 +198,25 @@ MARKETPLACE: Final = Rule(
 
 def marketplace(view: View) -> Iterator[Hit]:
     """Subscriptions that are not bound to calls through the service."""
-    if not any(each.speaks_of_mantle for each in view.statements):
+    yield from _unbound(
+        view,
+        ("aws-marketplace:subscribe", "aws-marketplace:*", "aws-marketplace:sub*"),
+        "allows subscribing to any product of AWS Marketplace",
+        f'add "Condition": {{"StringEquals": {{"aws:CalledViaLast": "{SERVICE_PRINCIPAL}"}}}}',
+    )
+
+
+def _unbound(view: View, patterns: tuple[str, ...], does: str, remedy: str) -> Iterator[Hit]:
+    """Allows of other services' actions, in a document for Mantle, on everything and without a condition."""
+    if not view.names_mantle:
         return
     for statement in view.known:
-        if not statement.allow or statement.conditions or not statement.statement.actions:
+        if not statement.allow or statement.conditions or not statement.any_resource:
             continue
-        for pattern in statement.patterns:
-            if pattern.text.strip().lower() in ("aws-marketplace:subscribe", "aws-marketplace:*"):
+        for pattern in statement.patterns if statement.statement.actions else ():
+            if pattern.text.strip().lower() in patterns:
                 yield Hit(
-                    f"`{one_line(pattern.text)}` without a condition allows subscribing to any product of AWS Marketplace",
-                    pattern.pointer,
-                    statement.index,
-                    f'add "Condition": {{"StringEquals": {{"aws:CalledViaLast": "{SERVICE_PRINCIPAL}"}}}}',
+                    f"`{one_line(pattern.text)}` without a condition {does}", pattern.pointer, statement.index, remedy
                 )
 
 
@@ -191,12 +227,43 @@ def principal_without_bearer(principal: Principal) -> Iterator[Hit]:
         return
     views = [View(policy) for policy in principal.identity]
     statement = next(calls_of(views), None)
-    if statement is not None and not grants_bearer(views, AuthMethod.LONG_TERM_KEY):
+    if statement is None:
+        return
+    refusing = denies_bearer(views, AuthMethod.LONG_TERM_KEY)
+    if refusing is not None or not grants_bearer(views, AuthMethod.LONG_TERM_KEY):
         yield Hit(
-            f"the user has a long-term key and may call Mantle, but not with it: no policy allows `{BEARER_ACTION}` on `*`",
-            remedy=f'allow `{BEARER_ACTION}` on `"Resource": "*"`, or delete the key',
+            "the user has a long-term key and may call Mantle, but not with it: "
+            + (f"`{BEARER_ACTION}` is denied" if refusing else f"no policy allows `{BEARER_ACTION}` on `*`"),
+            remedy="delete the key" if refusing else f'allow `{BEARER_ACTION}` on `"Resource": "*"`, or delete the key',
             confidence=Certainty.HIGH,
         )
+
+
+PASS_ROLE: Final = Rule(
+    id="pass-role-without-service",
+    title="Passing every role to every service",
+    severity=Severity.WARNING,
+    confidence=Certainty.HIGH,
+    purposes=(Purpose.IDENTITY,),
+    what="In documents for Mantle: finds an Allow of `iam:PassRole` on `*` without a condition.",
+    why="Sessions of Managed Agents run under a role that their creator passes. Who may pass any role to any service may "
+    "take over the rights of every role of the account. IAM Access Analyzer reports it as well.",
+    bad='"Action": ["bedrock-mantle:CreateAgentSession", "iam:PassRole"], "Resource": "*"',
+    instead='"Action": "iam:PassRole", "Resource": "arn:aws:iam::111122223333:role/agents", '
+    f'"Condition": {{"StringEquals": {{"iam:PassedToService": "{SERVICE_PRINCIPAL}"}}}}',
+    reference=AGENTS_SECURITY,
+    own=True,
+)
+
+
+def pass_role(view: View) -> Iterator[Hit]:
+    """PassRole that is bound to no role and no service."""
+    yield from _unbound(
+        view,
+        ("iam:passrole",),
+        "lets every role of the account be passed to every service",
+        f'name the role, and add "Condition": {{"StringEquals": {{"iam:PassedToService": "{SERVICE_PRINCIPAL}"}}}}',
+    )
 
 
 RULES: Final = (
@@ -204,4 +271,5 @@ RULES: Final = (
     DocumentRule(NO_TAGS, list_without_tags),
     DocumentRule(NO_TAGGING, tagged_without_permission),
     DocumentRule(MARKETPLACE, marketplace),
+    DocumentRule(PASS_ROLE, pass_role),
 )

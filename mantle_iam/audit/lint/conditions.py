@@ -13,10 +13,18 @@ from typing import Final
 
 from mantle_iam.audit.findings import Certainty, Severity
 from mantle_iam.audit.lint.rule import EVERY, LIMITING, MANTLE, DocumentRule, Hit, Rule, one_line, some
-from mantle_iam.audit.lint.view import ConditionView, StatementView, View, carries, names_service
+from mantle_iam.audit.lint.view import (
+    MODEL_SERVICE,
+    ConditionView,
+    StatementView,
+    View,
+    carries,
+    resource_kinds,
+    service_keys,
+)
+from mantle_iam.iam.conditions import FOR_ALL_VALUES
 from mantle_iam.iam.inventory import Purpose
-from mantle_iam.mantle import catalog
-from mantle_iam.mantle.overlay import RUNTIME_BEARER_ACTION, SERVICE
+from mantle_iam.mantle.overlay import MODEL_KEY, RUNTIME_BEARER_ACTION, SERVICE
 from mantle_iam.mantle.sources import SERVICE_AUTHORIZATION, Source
 
 _OPERATORS: Final = (
@@ -62,10 +70,13 @@ def _dead_condition(view: View, statement: StatementView, condition: ConditionVi
         names = pattern.names
         if pattern.exact and pattern.text.strip().lower() == RUNTIME_BEARER_ACTION.lower():
             names = (RUNTIME_BEARER_ACTION,)
-        elif not names_service(pattern.text):
+        elif not pattern.ours:
             continue
         never = [name for name in names if carries(name, condition.key) is False]
-        (exact if pattern.exact or len(never) == len(names) else covered).extend(never)
+        if pattern.exact or len(never) == len(names):
+            exact += never
+        else:  # of what it does not reach `wildcard-reaches-less` speaks
+            covered += [name for name in never if statement.reaches(name)]
     if statement.allow:
         exact = [name for name in exact if not view.allows(name, but=statement)]
         covered = [name for name in covered if not view.allows(name, but=statement)]
@@ -81,16 +92,37 @@ def _dead_condition(view: View, statement: StatementView, condition: ConditionVi
         f"no such request carries `{one_line(condition.condition.key)}`",
         condition.pointer,
         statement.index,
-        _own_key(dead) or "give these actions a statement without the condition, or use the operator with `IfExists`",
+        _own_key(dead, condition) or _without(dead, statement, condition, wide=not exact),
         severity=severity,
     )
 
 
-def _own_key(names: list[str]) -> str:
+def _own_key(names: list[str], condition: ConditionView) -> str:
+    """What to write where each endpoint has a key of its own for the same thing."""
+    service, _, key = condition.key.partition(":")
     twins = {name.partition(":")[0] for name in names if name.endswith(":CallWithBearerToken")}
-    if len(twins) != 1 or len(names) != 1:
+    if key == "bearertokentype" and len(names) == len(twins) == 1:
+        return f"use its own key, `{twins.pop()}:BearerTokenType`, in a statement of its own"
+    if service != MODEL_SERVICE:
         return ""
-    return f"use its own key, `{twins.pop()}:BearerTokenType`, in a statement of its own"
+    known = service_keys().get(f"{SERVICE}:{key}")
+    own = known.name if known else MODEL_KEY if key.startswith("model") else None
+    if own is not None and all(carries(name, own.lower()) for name in names):
+        return f"the key of Mantle is `{own}`"
+    return "take it out: guardrails do not apply on Mantle" if key.startswith("guardrail") else ""
+
+
+def _without(names: list[str], statement: StatementView, condition: ConditionView, *, wide: bool) -> str:
+    keyed = sorted(name for name in statement.names if carries(name, condition.key))
+    if wide and keyed:  # with `IfExists` a wildcard would let through all the rest
+        return (
+            f"name what carries it ({some(keyed, 8)}), and allow the others that are needed in a statement without it"
+        )
+    if not statement.allow:
+        return f"take {'them' if len(names) > 1 else 'it'} out, or deny without the condition in another statement"
+    other = "give these actions a statement without the condition"
+    optional = f"{condition.condition.operator}IfExists"
+    return other if condition.operator == "Null" else f"{other}, or use `{one_line(optional)}`"
 
 
 NEGATED: Final = Rule(
@@ -99,8 +131,8 @@ NEGATED: Final = Rule(
     severity=Severity.ERROR,
     confidence=Certainty.HIGH,
     purposes=LIMITING,
-    what="Finds a Deny with a condition that holds without its key (`StringNotEquals`, `StringNotLike`, the `...IfExists` and "
-    "`ForAllValues:` forms) on a key that some of its actions never carry.",
+    what="Finds a Deny with a condition that holds without its key (`StringNotEquals`, `StringNotLike`, `Null`, the "
+    "`...IfExists` and `ForAllValues:` forms) on a key that some of its actions never carry.",
     why="A negated operator is true for a missing key, so that the Deny hits every request for such an action. A control policy "
     "that denies `bedrock-mantle:*` unless the model is approved refuses `ListModels` and every call with a key as well.",
     bad='"Effect": "Deny", "Action": "bedrock-mantle:*", '
@@ -117,7 +149,7 @@ def negated(view: View) -> Iterator[Hit]:
         if statement.allow:
             continue
         for condition in statement.conditions:
-            if condition.needs_key or condition.operator in ("", "Null"):
+            if condition.needs_key or not condition.operator:
                 continue
             hit = _always(statement, condition)
             if hit is not None:
@@ -140,12 +172,15 @@ def _always(statement: StatementView, condition: ConditionView) -> Hit | None:
         return None
     # A statement for all services under a tag is about other services, too; only what names Mantle is surely meant so.
     keyed = [name for name in names if carries(name, condition.key)]
-    fix = f"deny only the actions that carry it: {some(keyed, 5)}" if keyed else "take the condition out, or the action"
+    fix = f"deny only the actions that carry it: {some(keyed, 8)}" if keyed else "take the condition out, or the action"
+    if keyed and not any(resource_kinds(name) for name in lost):
+        fix = f"use `arn:aws:{SERVICE}:*:*:*` as `Resource`: these actions are asked for on `*` alone"
+    fix = _own_key(lost, condition) or fix
     bearer = next((name for name in lost if name.endswith(":CallWithBearerToken")), None)
     first = sorted(lost, key=lambda name: name != bearer)
     return Hit(
         f"{some(first)} {'are' if len(lost) > 1 else 'is'} refused whatever the request: "
-        f"without `{one_line(condition.condition.key)}` in it `{condition.operator}` holds",
+        f"without `{one_line(condition.condition.key)}` in it `{one_line(condition.condition.operator)}` holds",
         condition.pointer,
         statement.index,
         fix,
@@ -169,7 +204,7 @@ UNKNOWN_KEY: Final = Rule(
 
 def unknown_key(view: View) -> Iterator[Hit]:
     """Condition keys of the service that it does not have."""
-    known = {key.name.lower(): key.name for key in catalog.service_condition_keys() if key.name.startswith(SERVICE)}
+    known = {name: key.name for name, key in service_keys().items() if name.startswith(SERVICE)}
     for statement in view.statements:
         for condition in statement.conditions:
             if not condition.key.startswith(SERVICE + ":") or condition.key in known:
@@ -184,6 +219,66 @@ def unknown_key(view: View) -> Iterator[Hit]:
                 severity=None if close else Severity.WARNING,
                 confidence=None if close else Certainty.MEDIUM,
             )
+
+
+SET_OPERATOR: Final = Rule(
+    id="set-operator-mismatch",
+    title="A set operator on a key of one value, or none on a key of many",
+    severity=Severity.ERROR,
+    confidence=Certainty.HIGH,
+    purposes=MANTLE,
+    what="Finds conditions on keys of several values without `ForAllValues:` or `ForAnyValue:`: in statements for Mantle "
+    "`aws:TagKeys` and `bedrock-mantle:Files`, in all `aws:CalledVia`, `aws:PrincipalOrgPaths` and their like. As a warning: "
+    "an Allow for Mantle with `ForAllValues:` on a key of one value.",
+    why="A key with several values matches no operator without a set operator, neither the plain one nor its negation. "
+    "`ForAllValues:` is true where the key is missing, so that an Allow under it also lets through what does not carry the "
+    "key. IAM Access Analyzer reports both.",
+    bad='"StringEquals": {"aws:TagKeys": ["team", "stage"]}',
+    instead='"ForAllValues:StringEquals": {"aws:TagKeys": ["team", "stage"]}',
+    reference="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html",
+)
+
+
+OF_MANY: Final = frozenset(
+    f"aws:{name}"
+    for name in ("calledvia", "principalorgpaths", "principalservicenameslist", "resourceorgpaths", "sourceorgpaths")
+)
+"""Global keys of several values, in a statement for whatever service."""
+
+
+def set_operator(view: View) -> Iterator[Hit]:
+    """Set operators where there is no set, and sets without one."""
+    for statement in view.known:
+        present = {each.key for each in statement.conditions if each.operator == "Null" and each.needs_key}
+        for condition in statement.conditions:
+            form, known = condition.form, service_keys().get(condition.key) if statement.speaks_of_mantle else None
+            if form is None or form.operator is None:
+                continue
+            name, written = one_line(condition.condition.key), one_line(condition.condition.operator)
+            several = condition.key in OF_MANY or (known is not None and known.multivalued)
+            if several and form.qualifier is None:
+                yield Hit(
+                    f"`{name}` has several values, and no request that has it meets `{written}`",
+                    condition.pointer,
+                    statement.index,
+                    f"write `ForAnyValue:{written}` (one of them) or `ForAllValues:{written}` (all of them)",
+                )
+            single = known is not None and not several and form.qualifier == FOR_ALL_VALUES
+            if single and statement.allow and condition.key not in present:
+                yield Hit(
+                    f"`{name}` has one value, and `{written}` allows what does not carry it as well",
+                    condition.pointer,
+                    statement.index,
+                    _plain(statement, condition, written.partition(":")[2]),
+                    severity=Severity.WARNING,
+                )
+
+
+def _plain(statement: StatementView, condition: ConditionView, operator: str) -> str:
+    if all(carries(name, condition.key) for name in statement.names):
+        return f"write `{operator}`"
+    optional = operator if operator.lower().endswith("ifexists") else f"{operator}IfExists"
+    return f"write `{optional}` if that is meant, or `{operator}` for the actions that carry it alone"
 
 
 REGION: Final = Rule(
@@ -231,5 +326,6 @@ RULES: Final = (
     DocumentRule(NOT_CARRIED, not_carried),
     DocumentRule(NEGATED, negated),
     DocumentRule(UNKNOWN_KEY, unknown_key),
+    DocumentRule(SET_OPERATOR, set_operator),
     DocumentRule(REGION, requested_region),
 )

@@ -8,19 +8,24 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-managed-agents-open
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from mantle_iam.audit.findings import Certainty, Severity
 from mantle_iam.audit.lint.rule import EVERY, DocumentRule, Hit, Rule, one_line
-from mantle_iam.audit.lint.view import View, listed, names_service
+from mantle_iam.audit.lint.view import ConditionView, Pattern, View, listed
+from mantle_iam.iam.conditions import OPERATORS
 from mantle_iam.iam.grammar import VERSIONS
 from mantle_iam.iam.inventory import UNRESOLVED, UNRESOLVED_KEY, Purpose
-from mantle_iam.iam.policy import Problem
+from mantle_iam.iam.policy import Effect, Principals, Problem, Statement
 from mantle_iam.iam.request import PolicyType
 from mantle_iam.iam.validation import MAX_CHARACTERS, StoredAs, policy_problems, policy_size
+from mantle_iam.mantle import catalog
 from mantle_iam.mantle.overlay import SERVICE_PRINCIPAL
 from mantle_iam.mantle.sources import AGENTS_SECURITY
 
+_LONGEST_NAME: Final = 128
+_OPERATORS: Final = ("Null", *(f"{each.name}{end}" for each in OPERATORS for end in ("", "IfExists")))
 _QUOTAS: Final = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"
 _TYPES: Final = {
     Purpose.IDENTITY: PolicyType.IDENTITY,
@@ -46,19 +51,48 @@ GRAMMAR: Final = Rule(
     bad='"Condition": {"StringEqual": {"bedrock-mantle:Model": "openai.gpt-oss-120b"}}',
     instead='"Condition": {"StringEquals": {"bedrock-mantle:Model": "openai.gpt-oss-120b"}}',
     reference="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html",
+    own=True,
 )
 
 
 def grammar(view: View) -> Iterator[Hit]:
     """Problems that reading and validation report."""
-    for problem in policy_problems(view.policy.document, _TYPES[view.purpose]):
-        if (
-            UNRESOLVED_KEY in problem.message
-            or _unresolved(view, problem)
-            or (view.purpose is Purpose.RCP and _said_by_another(view, problem))
-        ):
+    if view.purpose is Purpose.RCP and _is_full_access(view):
+        return
+    problems = policy_problems(view.policy.document, _TYPES[view.purpose])
+    statements = view.statements if problems else ()
+    elements: dict[str, Pattern | ConditionView] = {}
+    for statement in statements:
+        elements.update((each.pointer, each) for each in statement.patterns)
+        elements.update((each.pointer, each) for each in statement.conditions)
+    for problem in problems:
+        element = elements.get(problem.pointer)
+        # Of Mantle in a resource control policy `resource-control-policy-names-mantle` speaks.
+        said = view.purpose is Purpose.RCP and isinstance(element, Pattern) and element.ours
+        if UNRESOLVED_KEY in problem.message or said or _unresolved(view, problem):
             continue
-        yield Hit(one_line(problem.message, 400), problem.pointer, _statement(view, problem.pointer))
+        meant = _meant(element) if element else None
+        remedy = f"write `{meant}`" if meant else ""
+        yield Hit(one_line(problem.message, 400), problem.pointer, _statement(view, problem.pointer), remedy)
+
+
+def _is_full_access(view: View) -> bool:
+    """Whether it is `RCPFullAWSAccess`, the one resource control policy that allows; AWS attaches it."""
+    one = view.policy.document.statements[:2]
+    return len(one) == 1 and one[0] == Statement(
+        Effect.ALLOW, ("*",), resources=("*",), principals=Principals((("AWS", ("*",)),)), sid=one[0].sid
+    )
+
+
+def _meant(element: Pattern | ConditionView) -> str | None:
+    """An action that was written without its service or with white space, an operator that is misspelt: as it should be."""
+    if isinstance(element, ConditionView):
+        written = element.condition.operator[:_LONGEST_NAME] if element.form is None else ""
+        return next(iter(get_close_matches(written, _OPERATORS, n=1, cutoff=0.8)), None)
+    if len(element.text) >= _LONGEST_NAME:
+        return None
+    known = catalog.known_action(element.text)
+    return catalog.nearest_action(element.text) if ":" not in element.text else known.name if known else None
 
 
 def _unresolved(view: View, problem: Problem) -> bool:
@@ -67,15 +101,6 @@ def _unresolved(view: View, problem: Problem) -> bool:
         or pointer.startswith(problem.pointer + "/")
         or problem.pointer.startswith(pointer + "/")
         for pointer in map(listed, view.policy.unresolved)
-    )
-
-
-def _said_by_another(view: View, problem: Problem) -> bool:
-    """Whether ``resource-control-policy-names-mantle`` says it already."""
-    return any(
-        pattern.pointer == problem.pointer and names_service(pattern.text)
-        for statement in view.statements
-        for pattern in statement.patterns
     )
 
 
@@ -109,6 +134,12 @@ _STORED: Final = {
     Purpose.SCP: StoredAs.SCP,
     Purpose.RCP: StoredAs.RCP,
 }
+
+
+def limit_of(purpose: Purpose) -> int | None:
+    """Characters, without white space, that AWS stores of such a document; ``None`` where the rule does not ask."""
+    stored = _STORED.get(purpose)
+    return None if stored is None else MAX_CHARACTERS[stored]
 
 
 def size(view: View) -> Iterator[Hit]:
@@ -175,7 +206,8 @@ TRUST: Final = Rule(
     severity=Severity.WARNING,
     confidence=Certainty.HIGH,
     purposes=(Purpose.TRUST,),
-    what=f"Finds trust policies that let `{SERVICE_PRINCIPAL}` assume the role without `aws:SourceAccount` or `aws:SourceArn`.",
+    what=f"Finds trust policies that let `{SERVICE_PRINCIPAL}` assume the role without `aws:SourceAccount`, an "
+    "organization, or an `aws:SourceArn` that names an account.",
     why="Without them the service may be made to use the role on behalf of somebody else's account (the confused "
     "deputy). AWS's documentation of Managed Agents has both conditions.",
     bad=f'"Principal": {{"Service": "{SERVICE_PRINCIPAL}"}}, "Action": "sts:AssumeRole"',
@@ -184,6 +216,7 @@ TRUST: Final = Rule(
     reference=AGENTS_SECURITY,
 )
 _SOURCES: Final = ("aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths")
+_ACCOUNT_FIELD: Final = 4
 
 
 def trust(view: View) -> Iterator[Hit]:
@@ -196,18 +229,25 @@ def trust(view: View) -> Iterator[Hit]:
             kind == "Service" and SERVICE_PRINCIPAL in (one.lower() for one in many)
             for kind, many in principals.by_type
         )
-        if named and not any(condition.key in _SOURCES and condition.needs_key for condition in each.conditions):
+        if named and not any(map(_binds, each.conditions)):
             yield Hit(
                 f"`{SERVICE_PRINCIPAL}` may assume the role on behalf of any account",
                 each.pointer,
                 each.index,
-                "add conditions on `aws:SourceAccount` and `aws:SourceArn`",
+                'add "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}}, with your own account',
             )
 
 
-RULES: Final = (
-    DocumentRule(GRAMMAR, grammar),
-    DocumentRule(VERSION, version),
-    DocumentRule(SIZE, size),
-    DocumentRule(TRUST, trust),
-)
+def _binds(condition: ConditionView) -> bool:
+    """Whether a condition limits the source to an account or an organization."""
+    if condition.key not in _SOURCES or not condition.needs_key or condition.operator == "Null":
+        return False
+    values = condition.condition.values
+    if condition.key == "aws:sourcearn":
+        values = tuple([*each.split(":"), *[""] * _ACCOUNT_FIELD][_ACCOUNT_FIELD] for each in values)
+    return all(each.strip("*?") for each in values)
+
+
+FORM: Final = (DocumentRule(GRAMMAR, grammar), DocumentRule(VERSION, version), DocumentRule(SIZE, size))
+"""Those about how it is written, and not about what it says."""
+RULES: Final = (*FORM, DocumentRule(TRUST, trust))

@@ -12,6 +12,7 @@ from mantle_iam.audit.findings import Certainty, Severity
 from mantle_iam.audit.lint.companions import NO_BEARER, principal_without_bearer
 from mantle_iam.audit.lint.rule import Hit, PrincipalRule, Rule, one_line
 from mantle_iam.iam.inventory import Principal
+from mantle_iam.iam.matching import glob
 from mantle_iam.iam.policy import Effect, Statement
 
 _GENERATE: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-generate.html"
@@ -48,8 +49,8 @@ ADMIN: Final = Rule(
     severity=Severity.ERROR,
     confidence=Certainty.HIGH,
     purposes=(),
-    what="Finds users with an active Bedrock API key whose policies allow `*` or `iam:*` on `*` without a condition. "
-    "Where the user has a permissions boundary, the confidence is medium.",
+    what="Finds users with an active Bedrock API key whose policies allow `*`, `iam:*` or everything but other things "
+    "(`NotAction`) on `*` without a condition. Where the user has a permissions boundary, the confidence is medium.",
     why="A key can do on Bedrock what its user may: here everything, with spending and the account's retention "
     "settings included. The console makes a user of its own with AmazonBedrockLimitedAccess for a key.",
     bad="a key for a user with AdministratorAccess",
@@ -57,6 +58,7 @@ ADMIN: Final = Rule(
     reference=_GENERATE,
 )
 _ADMIN: Final = ("*", "*:*", "iam:*")
+_ATTACH: Final = "iam:attachuserpolicy"
 
 
 def administrator(principal: Principal) -> Iterator[Hit]:
@@ -80,8 +82,15 @@ def _is_admin(statement: Statement) -> bool:
     return (
         statement.effect is Effect.ALLOW
         and not statement.conditions
-        and any(pattern.strip().lower() in _ADMIN for pattern in statement.actions)
         and "*" in statement.resources
+        and (
+            any(pattern.strip().lower() in _ADMIN for pattern in statement.actions)
+            # Whoever may attach policies may attach every right to himself.
+            or (
+                bool(statement.not_actions)
+                and not any(glob(each.lower()).matches(_ATTACH) for each in statement.not_actions)
+            )
+        )
     )
 
 

@@ -22,7 +22,8 @@ finding may be milder than its rule. Known from: DOC, AWS's documentation; OBS, 
 
 ## Letting a finding be
 
-In Terraform and YAML by a comment on the line, or on the one before it (before a block with braces: for all of it):
+In Terraform and YAML by a comment on the line, or on the one before it (before a block with braces: for all of it); in Terraform
+`//` and `/* … */` do as well:
 
     # mantle-iam: ignore full-access break-glass role, reviewed every quarter
 
@@ -36,6 +37,9 @@ For JSON by an entry in `mantle-iam-lint.toml`, in the working directory or give
 
 `path` is a pattern, or the end of a path; `statement` is a Sid or an index from 0; `principal` is a pattern of an ARN. `rule` and
 `reason` are needed, the others are not.
+
+Which rules are asked at all is said by `--select` and `--ignore`: ids, patterns of ids with `*` (`--select 'suppression-*'`),
+or `all`.
 """
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from mantle_iam.audit.lint import (
     actions,
+    arns,
     companions,
     conditions,
     denials,
@@ -16,11 +17,12 @@ from mantle_iam.audit.lint import (
     values,
 )
 from mantle_iam.audit.lint.rule import DocumentRule, PrincipalRule, Rule
+from mantle_iam.iam.matching import glob
 
 FAMILIES: Final[tuple[tuple[str, tuple[DocumentRule, ...]], ...]] = (
     ("The document", document.RULES),
     ("Actions", actions.RULES),
-    ("Resources", resources.RULES),
+    ("Resources", (*resources.RULES, *arns.RULES)),
     ("Conditions", (*conditions.RULES, *values.RULES)),
     ("Denials", denials.RULES),
     ("What goes together", companions.RULES),
@@ -38,3 +40,11 @@ RULES: Final[tuple[Rule, ...]] = tuple(
     )
 )
 BY_ID: Final[dict[str, Rule]] = {rule.id: rule for rule in RULES}
+
+
+def ids_like(name: str) -> frozenset[str]:
+    """The ids that somebody names: one, ``all``, or those that a pattern with ``*`` covers; empty where there is none."""
+    if name in BY_ID:
+        return frozenset({name})
+    covers = glob("*" if name == "all" else name).matches
+    return frozenset(each for each in BY_ID if covers(each))

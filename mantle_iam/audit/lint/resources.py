@@ -7,10 +7,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from itertools import islice
+from json import dumps
 from typing import Final
 
 from mantle_iam.audit.findings import Certainty, Severity
+from mantle_iam.audit.lint.arns import fault_of
 from mantle_iam.audit.lint.rule import GRANTING, MANTLE, DocumentRule, Hit, Rule, one_line, some
 from mantle_iam.audit.lint.view import (
     MODEL_SERVICE,
@@ -22,14 +26,14 @@ from mantle_iam.audit.lint.view import (
     required_kinds,
     resource_kinds,
     service_of,
-    without_variables,
+    spells_service,
 )
 from mantle_iam.iam.inventory import UNRESOLVED
-from mantle_iam.mantle import catalog
-from mantle_iam.mantle.endpoint import partition_of
 from mantle_iam.mantle.overlay import BEARER_ACTION, BEARER_REFERENCE, SERVICE
 from mantle_iam.mantle.sources import DATA_RETENTION, PROJECT_SECURITY, SERVICE_AUTHORIZATION, Source
 
+_ARN_FIELDS: Final = 6
+_LONG: Final = 80
 _PROJECTS: Final = "arn:aws:bedrock-mantle:*:*:project/*"
 
 MODEL_ARN: Final = Rule(
@@ -90,27 +94,41 @@ WRONG_TYPE: Final = Rule(
 )
 
 
-def dead_actions(view: View) -> Iterator[tuple[Rule, Hit]]:
-    """Named actions that their statement's resources never reach, each under the rule that explains it."""
+@lru_cache(maxsize=1)
+def dead_actions(view: View) -> tuple[tuple[Rule, Hit], ...]:
+    """Named actions that their statement's resources never reach, each under the rule that explains it.
+
+    Each of the four rules asks it of a view in its turn.
+    """
+    # Most documents name nothing of Mantle.
+    return tuple(_dead_actions(view)) if view.names_mantle else ()
+
+
+def _dead_actions(view: View) -> Iterator[tuple[Rule, Hit]]:
     for statement in view.known:
         if not statement.statement.actions:
             continue
-        runtime = any(service_of(each) == MODEL_SERVICE for each in statement.statement.resources)
         for pattern in statement.patterns:
             names = [name for name in pattern.names if not is_preview(name)]
             if not names or any(statement.reaches(name) for name in names):
                 continue
-            if not statement.speaks_of_mantle:
+            # `bedrock*:*` on models is written for bedrock-runtime; the use of keys has no resource on either endpoint.
+            if not spells_service(pattern.text) and (names != [BEARER_ACTION] or not pattern.ours):
                 continue
-            rule = _explaining(names, runtime=runtime)
+            rule = _explaining(names, statement)
+            if rule is WRONG_TYPE and all(
+                service_of(each) == SERVICE and fault_of(each) for each in statement.statement.resources
+            ):
+                continue  # each of these ARNs has a finding of its own
             yield rule, _dead(view, statement, pattern, names, rule)
 
 
-def _explaining(names: list[str], *, runtime: bool) -> Rule:
+def _explaining(names: list[str], statement: StatementView) -> Rule:
     if names == [BEARER_ACTION]:
         return BEARER_ON_RESOURCE
     if not any(resource_kinds(name) for name in names):
         return ACCOUNT_ACTION
+    runtime = any(service_of(each) == MODEL_SERVICE for each in statement.statement.resources)
     return MODEL_ARN if runtime else WRONG_TYPE
 
 
@@ -125,19 +143,33 @@ def _dead(view: View, statement: StatementView, pattern: Pattern, names: list[st
         WRONG_TYPE.id: f"which works on {own}, not on {some(statement.statement.resources, 2)}",
     }[rule.id]
     harmless = statement.allow and all(view.allows(name, but=statement) for name in names)
-    arns = " and ".join(f"`arn:aws:{SERVICE}:*:*:{kind}/*`" for kind in kinds)
     return Hit(
         f"`{one_line(pattern.text)}`, {where}, is never {does} by this statement"
         + ("; another one does it" if harmless else ""),
         pattern.pointer,
         statement.index,
-        "take it out"
-        if harmless
-        else f"use {arns} as `Resource`"
-        if kinds
-        else 'give it a statement with `"Resource": "*"`',
+        "take it out" if harmless else f"{_alone(statement, pattern)} {_resource(statement, kinds)}",
         severity=Severity.INFO if harmless else None,
     )
+
+
+def _alone(statement: StatementView, pattern: Pattern) -> str:
+    """Whether the statement can be changed, or has other actions that need what it names."""
+    return "use" if all(each is pattern for each in statement.patterns) else "give it a statement with"
+
+
+def _resource(statement: StatementView, kinds: Iterable[str]) -> str:
+    """The element as it is to be written, in the statement's own partition."""
+    arns = [_any_of(statement, kind) for kind in kinds] or ["*"]
+    return f'`"Resource": {dumps(arns if len(arns) > 1 else arns[0])}`'
+
+
+def _any_of(statement: StatementView, kind: str) -> str:
+    """All resources of a type, in the partition, region and account that the statement has already."""
+    written = next((each.split(":") for each in statement.statement.resources if each.startswith("arn:aws")), [])
+    if len(written) != _ARN_FIELDS or written[2] not in (SERVICE, MODEL_SERVICE) or len(":".join(written[:5])) > _LONG:
+        return f"arn:{written[1] if written and len(written[1]) < _LONG else 'aws'}:{SERVICE}:*:*:{kind}/*"
+    return f"arn:{written[1]}:{SERVICE}:{written[3] or '*'}:{written[4] or '*'}:{kind}/*"
 
 
 def _of(rule: Rule) -> DocumentRule:
@@ -145,52 +177,6 @@ def _of(rule: Rule) -> DocumentRule:
         return (hit for found, hit in dead_actions(view) if found is rule)
 
     return DocumentRule(rule, check)
-
-
-NO_SUCH_RESOURCE: Final = Rule(
-    id="resource-never-matches",
-    title="An ARN of Mantle that no resource has",
-    severity=Severity.ERROR,
-    confidence=Certainty.HIGH,
-    purposes=MANTLE,
-    what="Finds ARNs with the service field `bedrock-mantle` that fit no project, customized model or reservation: a "
-    "misspelt type (`projects/…`, `workspace/…`), an empty region or account, a partition that the region does "
-    "not belong to.",
-    why="A pattern that matches nothing grants and refuses nothing, and IAM does not say so. A workspace of the "
-    "Messages API *is* a project: its ARN reads `project/…`.",
-    bad='"Resource": "arn:aws:bedrock-mantle:us-east-1:111122223333:workspace/proj_abc"',
-    instead='"Resource": "arn:aws:bedrock-mantle:us-east-1:111122223333:project/proj_abc"',
-    reference=SERVICE_AUTHORIZATION,
-)
-
-
-def no_such_resource(view: View) -> Iterator[Hit]:
-    """Resource patterns of the service that cover nothing."""
-    kinds = tuple(catalog.resource_types())
-    for statement in view.statements:
-        element = "Resource" if statement.statement.resources else "NotResource"
-        for at, pattern in enumerate(statement.statement.resources or statement.statement.not_resources):
-            if service_of(pattern) != SERVICE or len(pattern) > 512:
-                continue
-            reason = _foreign_partition(pattern)
-            if reason is None and not any(overlaps(pattern, kind) for kind in kinds):
-                reason = f"fits none of {', '.join(f'`{kind}/…`' for kind in kinds)} in a region and an account"
-            if reason is not None:
-                yield Hit(
-                    f"`{one_line(pattern)}` {reason}, so that it covers no resource",
-                    f"{statement.pointer}/{element}/{at}",
-                    statement.index,
-                    f"write arn:PARTITION:{SERVICE}:REGION:ACCOUNT:project/ID, with `*` for what is any",
-                )
-
-
-def _foreign_partition(pattern: str) -> str | None:
-    fields = without_variables(pattern).split(":", 4)
-    if len(fields) < 5 or "*" in fields[1] + fields[3] or "?" in fields[1] + fields[3]:
-        return None
-    if not fields[3] or partition_of(fields[3]) == fields[1]:
-        return None
-    return f"names the region `{one_line(fields[3])}`, which is in the partition `{partition_of(fields[3])}`"
 
 
 SECOND_ARN: Final = Rule(
@@ -212,23 +198,26 @@ def second_arn(view: View) -> Iterator[Hit]:
     """Actions on two types of resource that are allowed on one of them."""
     if not view.resolved:
         return
-    for statement in view.statements:
-        if not statement.allow or not statement.statement.actions:
-            continue
-        for pattern in statement.patterns:
+
+    @cache
+    def unreached(name: str) -> tuple[str, ...]:
+        granting = [each for each in view.granting if name in each.names]
+        return tuple(kind for kind in required_kinds(name) if not any(each.reaches_kind(kind) for each in granting))
+
+    for statement in view.granting:
+        for pattern in statement.patterns if statement.statement.actions else ():
             name = pattern.names[0] if pattern.exact and pattern.names else ""
             kinds = required_kinds(name)
             if len(kinds) < 2:
                 continue
-            granting = [each for each in view.statements if each.allow and name in each.names]
-            missing = [kind for kind in kinds if not any(each.reaches_kind(kind) for each in granting)]
+            missing = unreached(name)
             if missing and len(missing) < len(kinds):
                 yield Hit(
                     f"`{name}` needs {' and '.join(f'`{kind}/…`' for kind in kinds)}, and the document allows it on no "
                     f"{' or '.join(missing)}",
                     pattern.pointer,
                     statement.index,
-                    f"add {' and '.join(f'`arn:aws:{SERVICE}:*:*:{kind}/*`' for kind in missing)} to its `Resource`",
+                    f"add {' and '.join(f'`{_any_of(statement, kind)}`' for kind in missing)} to its `Resource`",
                 )
 
 
@@ -240,7 +229,7 @@ REACHES_LESS: Final = Rule(
     purposes=GRANTING,
     what="Finds action patterns such as `bedrock-mantle:Get*` or `bedrock-mantle:*` on projects, and names the actions that the "
     "pattern covers and the resource does not, where no other statement allows them. Where `CallWithBearerToken` is among them "
-    "and callers use a key (`--auth`), it is a warning.",
+    "and callers use a key (`--auth`), or where nothing is left that is granted, it is a warning.",
     why="`Get*` covers `GetReservation`, and `project/*` does not cover a reservation: the call is refused. "
     "`bedrock-mantle:*` on `project/*` looks like everything and refuses every call with a key, since "
     "`CallWithBearerToken` is asked for on `*`. AWS's managed policies have `Get*` and `List*` on `project/*`, "
@@ -261,20 +250,30 @@ def reaches_less(view: View) -> Iterator[Hit]:
             continue
         for pattern in statement.patterns:
             names = () if pattern.exact else tuple(name for name in pattern.names if not is_preview(name))
-            lost = [name for name in names if not statement.reaches(name) and not view.allows(name)]
-            if not lost or len(lost) == len(names):
-                continue
+            lost = [name for name in names if not (_reaches_all(statement, name) or view.allows(name))]
+            if not lost or not any(statement.reaches(name) for name in names):
+                continue  # that it reaches nothing at all is another rule's to say
             bearer = BEARER_ACTION in lost and view.auth is not None and view.auth.is_bearer
             lost.sort(key=lambda name: name != BEARER_ACTION)
             short = [name.partition(":")[2] for name in lost]
             yield Hit(
                 f"`{one_line(pattern.text)}` does not grant {some(short)} here: "
-                f"{'they are' if len(lost) > 1 else 'it is'} not asked for on {some(statement.statement.resources, 2)}",
+                f"{'they are' if len(lost) > 1 else 'it is'} not authorised on {_reach(statement)} alone",
                 pattern.pointer,
                 statement.index,
                 "add a statement for those that are needed, on `*` or on their own type of resource",
-                severity=Severity.WARNING if bearer else None,
+                severity=Severity.WARNING if bearer or len(lost) == len(names) else None,
             )
+
+
+def _reaches_all(statement: StatementView, name: str) -> bool:
+    return statement.reaches(name) and all(statement.reaches_kind(kind) for kind in required_kinds(name))
+
+
+def _reach(statement: StatementView) -> str:
+    if statement.statement.resources:
+        return some(statement.statement.resources, 2)
+    return f"what is not {some(statement.statement.not_resources, 2)}"
 
 
 ONE_PROJECT: Final = Rule(
@@ -298,29 +297,26 @@ _OF_NO_PROJECT: Final = (f"{SERVICE}:ListProjects", f"{SERVICE}:CreateProject")
 
 def one_project(view: View) -> Iterator[Hit]:
     """ListProjects and CreateProject on single projects alone."""
-    for statement in view.known:
+
+    @cache
+    def wider(name: str) -> tuple[StatementView, ...]:
+        # Of whichever statement is looked at, two tell whether there is another.
+        alive = (each for each in view.granting if each.alive(name))
+        return tuple(islice((each for each in alive if not all(map(_single_project, each.statement.resources))), 2))
+
+    for statement in view.granting:
         resources = [each for each in statement.statement.resources if overlaps(each, "project")]
-        if not statement.allow or not resources or not all(_single_project(each) for each in resources):
+        if statement.unresolved or not resources or not all(_single_project(each) for each in resources):
             continue
         for pattern in statement.patterns:
             name = pattern.names[0] if pattern.exact and pattern.names else ""
-            if name in _OF_NO_PROJECT and not _elsewhere(view, statement, name):
+            if name in _OF_NO_PROJECT and all(each is statement for each in wider(name)):
                 yield Hit(
                     f"`{name}` names no project in its call, and {some(resources, 2)} likely does not cover it",
                     pattern.pointer,
                     statement.index,
-                    "allow it on `project/*`",
+                    f"{_alone(statement, pattern)} {_resource(statement, ('project',))}",
                 )
-
-
-def _elsewhere(view: View, statement: StatementView, name: str) -> bool:
-    return any(
-        each.allow
-        and each is not statement
-        and each.alive(name)
-        and not all(_single_project(pattern) for pattern in each.statement.resources)
-        for each in view.statements
-    )
 
 
 def _single_project(pattern: str) -> bool:
@@ -334,7 +330,6 @@ RULES: Final = (
     _of(BEARER_ON_RESOURCE),
     _of(ACCOUNT_ACTION),
     _of(WRONG_TYPE),
-    DocumentRule(NO_SUCH_RESOURCE, no_such_resource),
     DocumentRule(SECOND_ARN, second_arn),
     DocumentRule(REACHES_LESS, reaches_less),
     DocumentRule(ONE_PROJECT, one_project),

@@ -87,6 +87,8 @@ def some(names: list[str] | tuple[str, ...], most: int = 3) -> str:
 
 def one_line(text: str, most: int = 120) -> str:
     """``text`` as part of a message: on one line, without control characters, not too long."""
+    if len(text) <= most and text.isprintable() and UNRESOLVED not in text:
+        return text
     text = text[: most * 4].replace(UNRESOLVED, "…")
     clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[: most + 1])
     return clean[:most] + "…" if len(clean) > most else clean

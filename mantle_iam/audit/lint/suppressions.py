@@ -1,9 +1,9 @@
 """Findings that somebody has looked at and lets be: with the rule, the place and the reason.
 
 JSON has no comments and a Sid is no place for notes, so that a file beside the policies says it (``mantle-iam-lint.toml``); in
-Terraform and YAML a comment does: ``# mantle-iam: ignore RULE reason``, on the line itself or on the one before
-(where that opens a block with braces, for all of it).  Without a
-reason it has no effect and is a finding, as are one for a rule that does not exist and one that nothing needs.
+Terraform and YAML a comment does: ``# mantle-iam: ignore RULE reason`` (in Terraform ``//`` and ``/* … */`` as well), on the line
+itself or on the one before (where that opens a block with braces, for all of it).  Without a reason it has no effect and is a
+finding, as are one for a rule that does not exist and one that nothing needs.
 Reads text that it is given, no file.
 
 Source of the format: https://toml.io/en/v1.0.0
@@ -11,6 +11,7 @@ Source of the format: https://toml.io/en/v1.0.0
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from mantle_iam.iam.matching import glob
 
 FILE_NAME: Final = "mantle-iam-lint.toml"
 MARK: Final = "mantle-iam: ignore"
-_COMMENTS: Final = ("#", "//")
+_COMMENT: Final = re.compile(r"(?:#|//|/\*)[ \t]*mantle-iam[ \t]*:[ \t]*ignore(?=\s|$)")
 _KEYS: Final = ("rule", "path", "statement", "principal", "reason")
 _LONGEST_BLOCK: Final = 500
 _PAGE: Final = "docs/rules.md"
@@ -149,7 +150,7 @@ def _entry(entry: Any, path: str, line: int | None) -> Suppression:
 
 def read_comments(text: str, path: str) -> tuple[Suppression, ...]:
     """The comments ``mantle-iam: ignore RULE reason`` of a Terraform or YAML file."""
-    if MARK not in text:
+    if not _COMMENT.search(text):
         return ()
     lines = text.splitlines()
     found: list[Suppression] = []
@@ -157,25 +158,22 @@ def read_comments(text: str, path: str) -> tuple[Suppression, ...]:
     follows = len(lines)
     # From the end, so that what follows many comments is looked for once.
     for at in range(len(lines) - 1, -1, -1):
-        if lines[at].strip() and not lines[at].lstrip().startswith(_COMMENTS):
+        alone = _is_comment(lines[at])
+        if lines[at].strip() and not alone:
             follows, about = at, ()
-        if MARK in lines[at]:
+        if mark := _COMMENT.search(lines[at]):
             about = about or tuple(range(follows + 1, _end(lines, follows) + 1))
-            comment = _comment(at, lines[at], path, about)
-            found += [] if comment is None else [comment]
+            rule, _, reason = lines[at][mark.end() :].partition("*/")[0].strip().partition(" ")
+            covered = (at + 1, *about) if alone else (at + 1,)
+            place = Place(path, at + 1, mark.start() + 1)
+            found.append(Suppression(rule, reason.strip(" :-"), path=path, lines=covered, place=place))
     return tuple(reversed(found))
 
 
-def _comment(at: int, line: str, path: str, follows: tuple[int, ...]) -> Suppression | None:
-    before, mark, after = line.partition(MARK)
-    if not mark or not before.rstrip().endswith(_COMMENTS):
-        return None
-    rule, _, reason = after.strip().partition(" ")
-    alone = not before.rstrip().rstrip("#/").strip()
-    about = (at + 1, *follows) if alone else (at + 1,)
-    return Suppression(
-        rule, reason.strip(" :-"), path=path, lines=about, place=Place(path, at + 1, line.find(MARK) + 1)
-    )
+def _is_comment(line: str) -> bool:
+    """Whether there is a comment on the line and nothing else."""
+    text = line.strip()
+    return text.startswith(("#", "//")) or (text.startswith("/*") and not text.partition("*/")[2])
 
 
 def _end(lines: list[str], first: int) -> int:

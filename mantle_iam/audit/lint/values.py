@@ -121,7 +121,8 @@ MODEL_ID: Final = Rule(
     confidence=Certainty.HIGH,
     purposes=MANTLE,
     what="Finds values of `bedrock-mantle:Model` that are ARNs, ids of inference profiles (`us.…`, `global.…`), ids of "
-    "bedrock-runtime with a version (`…-v1:0`), a client's own form (`bedrock/…`), or in another case.",
+    "bedrock-runtime with a version (`…-v1:0`), a client's own form (`bedrock/…`), without their vendor, with white "
+    "space, or in another case.",
     why="The key holds the id exactly as the request sends it, and Mantle takes bare ids only. Any other text never "
     "matches, and the refusal reads like a missing permission: it names neither the model nor the condition.",
     bad='"StringEquals": {"bedrock-mantle:Model": "us.anthropic.claude-sonnet-5"}',
@@ -139,7 +140,9 @@ def model_id(view: View) -> Iterator[Hit]:
             if "${" in value or len(value) > _LONGEST:
                 continue
             like = "Like" in condition.operator
-            hit = _prefixed(value, like=like) or (None if "IgnoreCase" in condition.operator else _wrong_case(value))
+            hit = _prefixed(value, like=like) or _without_vendor(value)
+            if hit is None and "IgnoreCase" not in condition.operator:
+                hit = _wrong_case(value)
             if hit is not None:
                 said, bare, confidence = hit
                 yield Hit(
@@ -154,12 +157,28 @@ def model_id(view: View) -> Iterator[Hit]:
 def _prefixed(value: str, *, like: bool) -> tuple[str, str, Certainty | None] | None:
     if value[:1] in ("*", "?"):
         return None
+    if value != value.strip():
+        return "the white space is part of the value", value.strip(), None
     read = read_model_id(value)
     if not read.removed or (
         like and not (value.startswith("arn:") or family_of(read.bare.rstrip("*?")) or "." in read.bare)
     ):
         return None
     return read.removed[0], read.bare, None
+
+
+def _without_vendor(value: str) -> tuple[str, str, Certainty | None] | None:
+    """`gpt-oss-120b` for `openai.gpt-oss-120b`; every id that was ever seen begins with its vendor."""
+    pattern = value.lower()
+    if value[:1] in ("*", "?") or family_of(pattern) is not None:
+        return None
+    matches = glob(pattern).matches
+    if any(matches(each) for each in SEEN):
+        return None
+    vendors = {vendor for vendor, _, name in (each.partition(".") for each in SEEN) if matches(name)}
+    if len(vendors) != 1:
+        return None
+    return "ids begin with the vendor", f"{vendors.pop()}.{pattern}", Certainty.MEDIUM
 
 
 def _wrong_case(value: str) -> tuple[str, str, Certainty | None] | None:

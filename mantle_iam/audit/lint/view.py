@@ -9,10 +9,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
+from itertools import islice
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from mantle_iam.iam.conditions import FOR_ALL_VALUES, FOR_ANY_VALUE, OperatorForm, read_operator
 from mantle_iam.iam.inventory import UNRESOLVED, NamedPolicy
@@ -20,6 +22,7 @@ from mantle_iam.iam.language import meet, plain
 from mantle_iam.iam.matching import glob
 from mantle_iam.iam.policy import Condition, Effect, Statement
 from mantle_iam.mantle import catalog
+from mantle_iam.mantle.catalog import ConditionKey
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.mantle.overlay import BEARER_ACTION, RUNTIME_BEARER_ACTION, SERVICE
 
@@ -30,19 +33,17 @@ _TAG_KEYS: Final = ("aws:resourcetag/", "aws:requesttag/")
 _WILD: Final = frozenset("*?")
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """One entry of ``Action`` or ``NotAction``."""
 
     text: str
     pointer: str
     names: tuple[str, ...]
     """Actions of Mantle that it covers, in their usual spelling."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether it has no wildcard."""
-        return _WILD.isdisjoint(self.text)
+    ours: bool
+    """Whether its prefix means Mantle, and not just every service (``names_service``)."""
+    exact: bool
+    """Whether it has no wildcard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,17 @@ class ConditionView:
 class StatementView:
     """One statement."""
 
-    __slots__ = ("_names", "conditions", "index", "patterns", "pointer", "statement", "unresolved")
+    __slots__ = (
+        "_names",
+        "_reached",
+        "conditions",
+        "index",
+        "patterns",
+        "pointer",
+        "speaks_of_mantle",
+        "statement",
+        "unresolved",
+    )
 
     def __init__(self, index: int, statement: Statement, unresolved: tuple[str, ...]) -> None:
         self.index, self.statement = index, statement
@@ -97,7 +108,7 @@ class StatementView:
         """Whether something in it is not known, so that what is missing may be there."""
         element = "Action" if statement.actions else "NotAction"
         self.patterns = tuple(
-            Pattern(text, f"{self.pointer}/{element}/{at}", mantle_names(text))
+            Pattern(text, f"{self.pointer}/{element}/{at}", *_of_pattern(text))
             for at, text in enumerate(statement.actions or statement.not_actions)
         )
         self.conditions = tuple(
@@ -109,7 +120,10 @@ class StatementView:
             )
             for each in statement.conditions
         )
+        self.speaks_of_mantle = bool(statement.actions) and any(pattern.ours for pattern in self.patterns)
+        """Whether an entry of ``Action`` names the service itself, and not only a ``*`` for everything."""
         self._names: frozenset[str] | None = None
+        self._reached: dict[str, bool] = {}
 
     @property
     def allow(self) -> bool:
@@ -123,11 +137,6 @@ class StatementView:
             listed = frozenset(name for pattern in self.patterns for name in pattern.names)
             self._names = listed if self.statement.actions else every_name() - listed
         return self._names
-
-    @property
-    def speaks_of_mantle(self) -> bool:
-        """Whether an entry of ``Action`` names the service itself, and not only a ``*`` for everything."""
-        return bool(self.statement.actions) and any(names_service(pattern.text) for pattern in self.patterns)
 
     @property
     def any_resource(self) -> bool:
@@ -153,7 +162,10 @@ class StatementView:
         """Whether the resource element can apply to a resource of the type ``kind`` of Mantle."""
         if self.statement.not_resources or not self.statement.resources:
             return True
-        return any(overlaps(pattern, kind) for pattern in self.statement.resources)
+        reached = self._reached.get(kind)
+        if reached is None:
+            reached = self._reached[kind] = any(overlaps(pattern, kind) for pattern in self.statement.resources)
+        return reached
 
     def alive(self, name: str) -> bool:
         """Whether it can apply to a request for ``name``: named, on its resource, no condition that never holds."""
@@ -167,7 +179,7 @@ class StatementView:
 class View:
     """One document, what it is for, and how its principal authenticates if that was said."""
 
-    __slots__ = ("auth", "policy", "purpose", "resolved", "statements")
+    __slots__ = ("_allowing", "auth", "granting", "policy", "purpose", "resolved", "statements")
 
     def __init__(self, policy: NamedPolicy, auth: AuthMethod | None = None) -> None:
         self.policy, self.purpose, self.auth = policy, policy.purpose, auth
@@ -177,15 +189,35 @@ class View:
         self.statements = tuple(
             StatementView(index, statement, harmful) for index, statement in enumerate(policy.document.statements)
         )
+        self.granting = tuple(each for each in self.statements if each.allow and each.names)
+        """The statements that allow something of Mantle."""
+        self._allowing: dict[str, tuple[tuple[StatementView, ...], ...]] = {}
 
     @property
     def known(self) -> Iterator[StatementView]:
         """The statements of which everything is known."""
         return (statement for statement in self.statements if not statement.unresolved)
 
+    @property
+    def names_mantle(self) -> bool:
+        """Whether some statement names the service."""
+        return any(each.speaks_of_mantle for each in self.statements)
+
     def allows(self, name: str, *, but: StatementView | None = None) -> bool:
-        """Whether some statement (other than ``but``) can allow Mantle's action ``name``, under whatever further conditions."""
-        return any(each.allow and each is not but and each.alive(name) for each in self.statements)
+        """Whether statements other than ``but`` can allow Mantle's action ``name``, under whatever further conditions.
+
+        An action on two types of resource has to be allowed on both.
+        """
+        found = self._allowing.get(name)
+        if found is None:
+            alive = [each for each in self.granting if each.alive(name)]
+            kinds = required_kinds(name)
+            # Of whichever statement is left out, two tell whether there is another.
+            found = self._allowing[name] = (
+                tuple(alive[:2]),
+                *(tuple(islice((each for each in alive if each.reaches_kind(kind)), 2)) for kind in kinds),
+            )
+        return all(any(each is not but for each in two) for two in found)
 
 
 def listed(pointer: str) -> str:
@@ -231,16 +263,28 @@ def every_name() -> frozenset[str]:
 
 
 def names_service(pattern: str) -> bool:
+    """Whether the prefix of an action pattern means Mantle (``bedrock-mantle:…``, ``bedrock*:…``), and not just every service."""
+    service, colon, _ = pattern.strip().lower().partition(":")
+    if service == SERVICE or not colon or _is_star(service) or len(service) > _LONGEST:
+        return service == SERVICE and bool(colon)
+    return not _WILD.isdisjoint(service) and glob(service).matches(SERVICE)
+
+
+def spells_service(pattern: str) -> bool:
     """Whether an action pattern spells out Mantle's service prefix."""
     return pattern.strip().lower().startswith(SERVICE + ":")
 
 
-def mantle_names(pattern: str) -> tuple[str, ...]:
-    """The actions of Mantle that an action pattern covers, sorted."""
-    return _mantle_names.__wrapped__(pattern) if len(pattern) > _LONGEST else _mantle_names(pattern)
+def _of_pattern(text: str) -> tuple[tuple[str, ...], bool, bool]:
+    """The actions of Mantle that an action pattern covers, sorted; whether it names the service; whether it is exact."""
+    return _told_of.__wrapped__(text) if len(text) > _LONGEST else _told_of(text)
 
 
 @lru_cache(maxsize=4096)
+def _told_of(pattern: str) -> tuple[tuple[str, ...], bool, bool]:
+    return _mantle_names(pattern), names_service(pattern), _WILD.isdisjoint(pattern)
+
+
 def _mantle_names(pattern: str) -> tuple[str, ...]:
     service, colon, _ = pattern.lower().partition(":")
     if not colon:
@@ -264,6 +308,7 @@ def required_kinds(name: str) -> tuple[str, ...]:
     return () if info is None else tuple(use.name for use in info.resource_types if use.required)
 
 
+@lru_cache(maxsize=256)
 def is_preview(name: str) -> bool:
     """Whether the reference does not have the action yet: of its keys and resources little is known."""
     info = catalog.known_action(name)
@@ -284,7 +329,7 @@ def carries(name: str, key: str) -> bool | None:
         return None
     if folded == RUNTIME_BEARER_ACTION.lower() and not key.startswith((f"{SERVICE}:", f"{MODEL_SERVICE}:")):
         return None
-    if key.startswith(SERVICE + ":") and key not in _service_keys():
+    if key.startswith(SERVICE + ":") and key not in service_keys():
         return None  # another rule's: no such key
     for prefix in _TAG_KEYS:
         if key.startswith(prefix):
@@ -293,8 +338,9 @@ def carries(name: str, key: str) -> bool | None:
 
 
 @cache
-def _service_keys() -> frozenset[str]:
-    return frozenset(key.name.lower() for key in catalog.service_condition_keys())
+def service_keys() -> Mapping[str, ConditionKey]:
+    """The condition keys that Mantle has or uses, by their name in lower case."""
+    return MappingProxyType({key.name.lower(): key for key in catalog.service_condition_keys()})
 
 
 @lru_cache(maxsize=256)
@@ -306,7 +352,15 @@ def overlaps(pattern: str, kind: str) -> bool:
     """Whether a resource pattern can cover a resource of the type ``kind`` of Mantle; true where that is too much to decide."""
     if _is_star(pattern) or len(pattern) > _LONGEST:
         return True
+    # Most are ARNs of another service, each its own, which would only displace what is remembered.
+    head, partition, service, *_ = [*pattern.split(":", 3), "", ""]
+    if head == "arn" and _literal(partition) and _literal(service) and service != SERVICE:
+        return False
     return _overlaps(pattern, kind)
+
+
+def _literal(field: str) -> bool:
+    return field.replace("-", "").isalnum()
 
 
 @lru_cache(maxsize=4096)
@@ -339,5 +393,6 @@ def without_variables(pattern: str) -> str:
 
 def service_of(pattern: str) -> str:
     """The service field of a resource pattern; empty where it has none."""
-    fields = without_variables(pattern[:_LONGEST]).split(":", 3)
+    text = pattern[:_LONGEST]
+    fields = (without_variables(text) if "${" in text else text).split(":", 3)
     return fields[2].lower() if len(fields) > 3 and fields[0] == "arn" else ""
