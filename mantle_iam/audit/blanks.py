@@ -1,7 +1,8 @@
 """Answers with blanks for what differs between principals whose policies say the same: what a policy is called, where it stands.
 
-Most inline policies are one of a few texts under many names.  The report of one of them is written with marks in place of names
-and places, and filled in for the others.  Knows no decision; only that a report shows those of its fields which are there.
+Most inline policies are one of a few texts under many names.  The report of one of them is written with marks in place of names,
+places and the account, and filled in for the others.  Knows no decision; only that a report shows those of its fields which are
+there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _EDGE: Final = "\ue0b1"
 """Of the private use area of Unicode; what has one of its own is not written with blanks."""
 _BLANK: Final = re.compile(f"{_EDGE}([0-9]+){_EDGE}")
 _FIELDS: Final = 5
+BLANK_ACCOUNT: Final = f"{_EDGE}0{_EDGE}"
+"""Mark for an account; those of fields have higher numbers."""
 _text: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -38,7 +41,7 @@ def outline(policies: Sequence[NamedPolicy]) -> tuple[Any, ...] | None:
 
 def blank(policy: NamedPolicy, number: int) -> NamedPolicy:
     """The policy that is ``number`` in its row, with marks for its name and place."""
-    first = number * _FIELDS
+    first = 1 + number * _FIELDS
     name, arn, path, address, pointer = (
         f"{_EDGE}{first + index}{_EDGE}" if field else "" for index, field in enumerate(_fields(policy))
     )
@@ -60,8 +63,8 @@ class Blanks:
         self._parts = _BLANK.split(text)
         self._numbers = [int(number) for number in self._parts[1::2]]
 
-    def filled(self, policies: Sequence[NamedPolicy]) -> str:
+    def filled(self, policies: Sequence[NamedPolicy], account: str) -> str:
         """The text for these policies, which have the outline of those that it was written for."""
-        told = [_text(field)[1:-1] for policy in policies for field in _fields(policy)]
+        told = [_text(field)[1:-1] for field in (account, *[field for policy in policies for field in _fields(policy)])]
         self._parts[1::2] = [told[number] for number in self._numbers]
         return "".join(self._parts)

@@ -34,8 +34,9 @@ ANY_KEY_USER: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:user/BedrockAPIKey-*"
 """The users that the console makes for long-term keys; read as a resource it is covered by what covers all of them."""
 CREATE_KEY: Final = "iam:CreateServiceSpecificCredential"
 _KEY_SERVICE: Final = ("iam:ServiceSpecificCredentialServiceName", "bedrock.amazonaws.com")
-_DEFAULT_REGIONS: Final = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1"}
-_DEFAULT_PROJECT: Final = "default"
+DEFAULT_REGIONS: Final = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1"}
+DEFAULT_PROJECT: Final = "default"
+_TAGS: Final = ("aws:resourcetag/", "aws:requesttag/")
 _MOST_CELLS: Final = 10_000
 """Capabilities and actions times ways of authenticating, projects, models and regions, of the matrix and all rules."""
 
@@ -107,6 +108,9 @@ class Wanted:
     projects: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+    any_of: bool = False
+    """Whether one of a capability's operations, or one kind of resource of an action, is enough: what nobody may do is not
+    met by who can do half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +189,16 @@ class _Maker:
     def _part(self, wanted: Wanted) -> Iterable[int]:
         names = wanted.capabilities or (() if wanted.actions else tuple(_BY_NAME))
         for region in self._regions(wanted.regions):
-            for project in wanted.projects or (_DEFAULT_PROJECT,):
+            for project in wanted.projects or (DEFAULT_PROJECT,):
                 for capability in map(find_capability, names):
                     models: tuple[str | None, ...] = (wanted.models or (None,)) if capability.models else (None,)
                     for model in models:
-                        yield from self._capability(capability, wanted.auths, project, model, region)
+                        yield from self._capability(capability, wanted, project, model, region)
                 for action in wanted.actions:
                     carries = catalog.carries(action, overlay.MODEL_KEY)
                     for model in (wanted.models or (None,)) if carries else (None,):
                         for auth in wanted.auths or (AuthMethod.SIGV4,):
-                            yield self._action(action, auth, project, model, region)
+                            yield from self._action(action, auth, wanted, project, model, region)
 
     def _regions(self, regions: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the partition; where none is named, one of its regions stands for all.
@@ -204,10 +208,10 @@ class _Maker:
         if len({partition_of(region) for region in regions}) > 1:
             raise InputError("the regions are of several partitions", help="ask for each partition by itself")
         own = tuple(region for region in regions if partition_of(region) == self.partition)
-        return own if regions else (_DEFAULT_REGIONS.get(self.partition, "*"),)
+        return own if regions else (DEFAULT_REGIONS.get(self.partition, "*"),)
 
     def _capability(
-        self, capability: Capability, auths: tuple[AuthMethod, ...], project: str, model: str | None, region: str
+        self, capability: Capability, wanted: Wanted, project: str, model: str | None, region: str
     ) -> Iterable[int]:
         if not capability.operations:
             # IAM takes signed calls only.
@@ -216,20 +220,25 @@ class _Maker:
             yield self._cell(Cell(capability.name, AuthMethod.SIGV4, project, None, region, (need,)))
             return
         scope = self._scope(project, region)
-        for auth in auths or capability.auths:
-            needs: list[int] = []
+        for auth in wanted.auths or capability.auths:
+            parts: list[list[int]] = []
             for name in capability.operations:
                 operation = operation_named(name)
                 if operation is None:
                     raise InputError(f"no operation `{name}`")
                 permissions = required_permissions(operation, AuthMethod.SIGV4, scope)
-                needs += self._needs(permissions, auth, model, region)
-            yield self._cell(Cell(capability.name, auth, project, model, region, tuple(dict.fromkeys(needs))))
+                parts.append(self._needs(permissions, auth, model, region))
+            for needs in parts if wanted.any_of else [[need for part in parts for need in part]]:
+                yield self._cell(Cell(capability.name, auth, project, model, region, tuple(dict.fromkeys(needs))))
 
-    def _action(self, action: str, auth: AuthMethod, project: str, model: str | None, region: str) -> int:
-        permissions = permissions_for_action(action, self._scope(project, region))
-        needs = self._needs(permissions, auth, model, region)
-        return self._cell(Cell(action, auth, project, model, region, tuple(dict.fromkeys(needs))))
+    def _action(
+        self, action: str, auth: AuthMethod, wanted: Wanted, project: str, model: str | None, region: str
+    ) -> Iterable[int]:
+        scope = self._scope(project, region)
+        permissions = permissions_for_action(action, scope)
+        for part in _alternatives(action, permissions, scope, wanted) if wanted.any_of else [permissions]:
+            needs = self._needs(part, auth, model, region)
+            yield self._cell(Cell(action, auth, project, model, region, tuple(dict.fromkeys(needs))))
 
     def _scope(self, project: str, region: str) -> Scope:
         regions = () if region == "*" else (region,)
@@ -263,14 +272,18 @@ class _Maker:
         auth: AuthMethod | None,
         more: tuple[tuple[str, ContextValue | None], ...] = (),
     ) -> int:
-        known = dict.fromkeys(_absent(action)) | dict(SETTLED) | dict(more)
+        absent, lacks = _absent(action), _lacking(action)
+        known = dict.fromkeys(absent) | dict(SETTLED) | dict(more)
         if model is not None:
             known[overlay.MODEL_KEY] = model
         if auth in TOKEN_TYPES and action == overlay.BEARER_ACTION:
             known[overlay.BEARER_TYPE_KEY] = TOKEN_TYPES[auth]
-        told = {key.lower() for key, _ in self.context}
+        # What is told of every call is so of those that have the key at all.
+        never = {key.lower() for key in absent}
+        told = {key.lower(): (key, value) for key, value in self.context}
+        told = {key: pair for key, pair in told.items() if key not in never and not key.startswith(lacks)}
         context = tuple((key, value) for key, value in known.items() if key.lower() not in told)
-        question = Question(action, resource, (*context, *self.context), open=True)
+        question = Question(action, resource, (*context, *told.values()), open=True, lacks=lacks)
         return self.questions.setdefault(question, len(self.questions))
 
     def _need(self, need: Need) -> int:
@@ -285,14 +298,44 @@ class _Maker:
         return self.cells.setdefault(cell, len(self.cells))
 
 
+def _alternatives(
+    action: str, permissions: tuple[Permission, ...], scope: Scope, wanted: Wanted
+) -> Iterable[tuple[Permission, ...]]:
+    """Each of which is a use of the action: on all resources that it needs at once, or on one of any of several types.
+
+    Of other services the reference calls every type required of which a request names one.
+    """
+    info = catalog.known_action(action)
+    own = action.lower().startswith(f"{overlay.SERVICE}:")
+    if info is None or (own and all(use.required for use in info.resource_types)):
+        return (permissions,)
+    if not wanted.projects:
+        found = permissions_for_action(action, replace(scope, projects=()))
+        permissions += tuple(one for one in found if ":project/" not in one.resource)
+    return tuple((one,) for one in dict.fromkeys(permissions))
+
+
 @lru_cache(maxsize=1024)
 def _absent(action: str) -> tuple[str, ...]:
     """Keys that requests for ``action`` surely lack: the service's own that it does not declare, and the twin endpoint's."""
     prefix = f"{overlay.SERVICE}:"
     own = (key.name for key in catalog.service_condition_keys() if key.name.startswith(prefix))
     carried = {key.lower() for key in catalog.condition_keys(action)}
-    others = ("bedrock:BearerTokenType",) if action.startswith(prefix) else ()
+    others = ("bedrock:BearerTokenType", "aws:TagKeys") if action.startswith(prefix) else ()
     return tuple(key for key in (*own, *others) if key.lower() not in carried)
+
+
+@lru_cache(maxsize=1024)
+def _lacking(action: str) -> tuple[str, ...]:
+    """Families of keys, by their beginning, that requests for an action of the service surely lack.
+
+    What is not in the reference yet (a preview) may carry any.
+    """
+    info = catalog.known_action(action)
+    if info is None or info.preview or not action.startswith(f"{overlay.SERVICE}:"):
+        return ()
+    carried = tuple(key.lower() for key in catalog.condition_keys(action))
+    return tuple(family for family in _TAGS if not any(key.startswith(family) for key in carried))
 
 
 def in_account(need: Need, partition: str, account: str) -> Need:

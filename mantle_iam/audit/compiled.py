@@ -10,18 +10,29 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eval
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from mantle_iam.audit.statements import ACCOUNT, ANY_ACCOUNT, PARTITION, Scale, asked_by, means_everybody, scale_of
+from mantle_iam.audit.hits import Place, hit, kind_of
+from mantle_iam.audit.statements import (
+    ACCOUNT,
+    ANY_ACCOUNT,
+    PARTITION,
+    Naming,
+    Scale,
+    account_named,
+    asked_by,
+    at_any_account,
+    means_everybody,
+    scale_of,
+)
 from mantle_iam.audit.verdict import Hit, LayerHits, Masks, Question, Subject, Verdict
 from mantle_iam.iam.action import Action
 from mantle_iam.iam.compiled import VARIABLES_SINCE, CompiledStatement
 from mantle_iam.iam.context import RequestContext
 from mantle_iam.iam.evaluation import account_of, evaluate
 from mantle_iam.iam.inventory import UNRESOLVED_KEY
-from mantle_iam.iam.kleene import Truth, all_of
 from mantle_iam.iam.matching import glob
 from mantle_iam.iam.policy import PolicyDocument, Statement
 from mantle_iam.iam.principals import Caller, CallerKind, read_caller
@@ -36,7 +47,7 @@ from mantle_iam.iam.request import (
 from mantle_iam.iam.services import RCP_SERVICES
 from mantle_iam.mantle.call_context import DERIVED
 
-_MOST_DOCUMENTS: Final = 16_384
+_MOST_STATEMENTS: Final = 16_384
 _MOST_OBJECTS: Final = 2048
 """Documents that are kept alive only to be known again; an account has a few hundred."""
 _MOST_PATTERNS: Final = 65_536
@@ -52,39 +63,30 @@ class _Judged:
     """A document: the statements whose masks are settled, and those that are judged for each account or principal."""
 
     settled: tuple[Hit, ...]
+    naming: tuple[Naming, ...]
     by_account: tuple[tuple[CompiledStatement, int], ...]
     by_principal: tuple[tuple[CompiledStatement, int], ...]
 
-    @property
-    def silent(self) -> bool:
-        """Whether it says nothing about any question."""
-        return not (self.settled or self.by_account or self.by_principal)
 
-
-_SILENT: Final = _Judged((), (), ())
-
-
-@dataclass(slots=True)
-class _Place:
-    """One account's (or nobody's) view of the questions: resources filled in, contexts by the caller."""
-
-    resources: tuple[str, ...]
-    contexts: tuple[_Context, ...]
+_SILENT: Final = _Judged((), (), (), ())
+"""Of every document that says nothing about any question."""
 
 
 class _Context:
     """A request context in which keys that nobody told may be unknown."""
 
-    __slots__ = ("_base", "_given", "_open")
+    __slots__ = ("_base", "_given", "_lacks", "_open")
 
-    def __init__(self, base: RequestContext, given: frozenset[str], open_: bool) -> None:
+    def __init__(self, base: RequestContext, given: frozenset[str], open_: bool, lacks: tuple[str, ...]) -> None:
         self._base = base
         self._given = given
         self._open = open_
+        self._lacks = lacks
 
     def get(self, key: str, asked_as: str) -> str | tuple[str, ...] | frozenset[str] | None:
         """As ``conditions.Context``."""
-        if key == _UNRESOLVED or (self._open and key not in self._given and key not in DERIVED):
+        further = self._open and key not in self._given and key not in DERIVED
+        if key == _UNRESOLVED or (further and not key.startswith(self._lacks)):
             return frozenset({asked_as})
         return self._base.get(key, asked_as)
 
@@ -102,8 +104,10 @@ class Board:
             self._by_action[name] = self._by_action.get(name, 0) | 1 << index
         self._services = {name.partition(":")[0] for name in self._by_action}
         self._patterns: dict[str, int] = {}
+        self._silent: set[str] = set()
+        """Those of ``_patterns`` that name no question."""
         self._by_id: dict[int, tuple[PolicyDocument, _Judged]] = {}
-        self._by_content: dict[PolicyDocument, _Judged] = {}
+        self._by_statement: dict[tuple[Statement, int, bool], Hit | None] = {}
         self._anywhere = self.place(_NOBODY, ANY_ACCOUNT)
         self.restricted_by_rcp = any(service in RCP_SERVICES for service in self._services)
         self.asks_for_management = any(
@@ -119,7 +123,7 @@ class Board:
         """The resource of a question in ``account``."""
         return self.questions[question].resource.replace(PARTITION, self.partition).replace(ACCOUNT, account)
 
-    def place(self, principal: str, account: str, subject: Subject | None = None) -> _Place:
+    def place(self, principal: str, account: str, subject: Subject | None = None) -> Place:
         """The questions as ``principal`` asks them."""
         caller = read_caller(principal, subject.issuer if subject else None)
         extra = subject.context if subject else ()
@@ -128,31 +132,25 @@ class Board:
             _context(question, extra, caller, resource)
             for question, resource in zip(self.questions, resources, strict=True)
         ]
-        return _Place(resources, tuple(contexts))
+        kinds = [kind_of(one.action, resource) for one, resource in zip(self.questions, resources, strict=True)]
+        return Place(resources, tuple(contexts), tuple(kinds))
 
     def judged(self, document: PolicyDocument) -> _Judged:
-        """The document's masks; the same content is judged once."""
+        """The document's masks; the same object is judged once, and the same statement."""
         held = self._by_id.get(id(document))
         if held is not None and held[0] is document:
             return held[1]
-        named = [
-            (index, mask) for index, statement in enumerate(document.statements) if (mask := self.names(statement))
-        ]
-        # Most documents name nothing that is asked for, and hashing one costs more than finding that out.
-        found = self._remembered(document, named) if named else _SILENT
+        silent = self._silent
+        for actions in document.action_patterns():
+            if not actions or not silent.issuperset(actions):
+                found = self._judge(document)
+                break
+        else:
+            found = _SILENT
         if len(self._by_id) >= _MOST_OBJECTS:
             self._by_id.clear()
         # Under the identity of this very object, which is kept alive with it.
         self._by_id[id(document)] = document, found
-        return found
-
-    def _remembered(self, document: PolicyDocument, named: list[tuple[int, int]]) -> _Judged:
-        found = self._by_content.get(document)
-        if found is None:
-            found = self._judge(document, named)
-            if len(self._by_content) >= _MOST_DOCUMENTS:
-                self._by_content.clear()
-            self._by_content[document] = found
         return found
 
     def names(self, statement: Statement) -> int:
@@ -174,19 +172,39 @@ class Board:
                     found |= mask
         if len(self._patterns) >= _MOST_PATTERNS:
             self._patterns.clear()
+            self._silent.clear()
         self._patterns[pattern] = found
+        if not found:
+            self._silent.add(pattern)
         return found
 
-    def _judge(self, document: PolicyDocument, named: list[tuple[int, int]]) -> _Judged:
+    def _judge(self, document: PolicyDocument) -> _Judged:
         variables = document.version == VARIABLES_SINCE
         tiers: dict[Scale, list[tuple[CompiledStatement, int]]] = {scale: [] for scale in Scale}
-        for index, mask in named:
-            statement = document.statements[index]
-            tiers[scale_of(statement, variables)].append((CompiledStatement(statement, index, variables), mask))
-        settled = tuple(
-            [hit for statement, mask in tiers[Scale.ANYWHERE] if (hit := _hit(statement, mask, self._anywhere))]
-        )
-        return _Judged(settled, tuple(tiers[Scale.ACCOUNT]), tuple(tiers[Scale.PRINCIPAL]))
+        settled, naming = [], []
+        for index, statement in enumerate(document.statements):
+            mask = self.names(statement)
+            if not mask:
+                continue
+            account = account_named(statement)
+            scale = scale_of(statement, variables, account)
+            if scale is not Scale.ANYWHERE:
+                tiers[scale].append((CompiledStatement(statement, index, variables), mask))
+            elif account:
+                naming.append(Naming(account, statement, at_any_account(statement, account), index, mask))
+            elif found := self.settled(statement, index, mask, variables):
+                settled.append(found)
+        judged = _Judged(tuple(settled), tuple(naming), tuple(tiers[Scale.ACCOUNT]), tuple(tiers[Scale.PRINCIPAL]))
+        return _SILENT if judged == _SILENT else judged
+
+    def settled(self, statement: Statement, index: int, mask: int, variables: bool) -> Hit | None:
+        """Where it applies, whichever account; the same statement is judged once, whatever else its documents hold."""
+        key = (statement, index, variables)
+        if key not in self._by_statement:
+            if len(self._by_statement) >= _MOST_STATEMENTS:
+                self._by_statement.clear()
+            self._by_statement[key] = hit(CompiledStatement(statement, index, variables), mask, self._anywhere)
+        return self._by_statement[key]
 
 
 def _context(
@@ -199,37 +217,8 @@ def _context(
         RequestContext(given, question.unknown, caller, service, owner),
         frozenset(key.lower() for key in (*given, *question.unknown)),
         question.open,
+        question.lacks,
     )
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
-def _hit(statement: CompiledStatement, mask: int, place: _Place) -> Hit | None:
-    """The masks of one statement among the questions of ``mask``, whoever it means; ``None``: it applies to none."""
-    sure, maybe = mask, 0
-    if not statement.unrestricted:
-        sure = 0
-        for index in _bits(mask):
-            truth = _applies(statement, place.resources[index], place.contexts[index])
-            if truth is True:
-                sure |= 1 << index
-            elif truth is not False:
-                maybe |= 1 << index
-    if not sure and not maybe:
-        return None
-    return Hit(statement.index, statement.statement.sid, statement.deny, sure, maybe)
-
-
-def _applies(statement: CompiledStatement, resource: str, context: _Context) -> Truth:
-    covered = statement.covers(resource, context)
-    if covered is False or not statement.conditions:
-        return covered
-    return all_of([covered, *[condition.holds(context) for condition in statement.conditions]])
 
 
 @dataclass(slots=True)
@@ -240,20 +229,34 @@ class Bound:
     account: str
     own_resources: bool = field(init=False)
     """Whether every question is about a resource of the account itself."""
-    _place: _Place | None = None
+    in_question: bool = field(init=False)
+    """Whether a question names the account, so that it stands in a resource more than once."""
+    _place: Place | None = None
     _documents: dict[int, tuple[PolicyDocument, tuple[Hit, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         owners = (account_of(self.board.resource(index, self.account)) for index in range(len(self.board.questions)))
+        self.in_question = any(self.account in question.resource for question in self.board.questions)
         self.own_resources = all(owner is None or owner == self.account for owner in owners)
 
     def says_something(self, document: PolicyDocument) -> bool:
         """Whether a statement of it names the action of any question."""
-        return not self.board.judged(document).silent
+        return self.board.judged(document) is not _SILENT
 
     def by_principal(self, document: PolicyDocument) -> bool:
         """Whether what it says differs from principal to principal."""
         return bool(self.board.judged(document).by_principal)
+
+    def is_ordinary(self, principal: str) -> bool:
+        """Whether it is a user, role or session of this account.
+
+        Raises:
+            InputError: it is no principal.
+        """
+        return self._is_ours(read_caller(principal))
+
+    def _is_ours(self, caller: Caller) -> bool:
+        return caller.kind in _ORDINARY and caller.account == self.account
 
     def decide(self, subject: Subject, policies: PolicySet) -> Verdict:
         """Every question for one principal.
@@ -277,7 +280,8 @@ class Bound:
             unknown.add(UNRESOLVED_KEY)
         if asked.open:
             given = {key.lower() for key in context} | {key.lower() for key in unknown} | DERIVED
-            unknown |= {key for folded, key in keys.items() if folded not in given}
+            further = {folded: key for folded, key in keys.items() if not folded.startswith(asked.lacks)}
+            unknown |= {key for folded, key in further.items() if folded not in given}
         return AuthorizationRequest(
             subject.principal,
             asked.action,
@@ -295,24 +299,34 @@ class Bound:
     def hits(self, document: PolicyDocument) -> tuple[Hit, ...]:
         """The statements of a document as far as they do not depend on the principal."""
         judged = self.board.judged(document)
-        if not judged.by_account:
+        if not (judged.by_account or judged.naming):
             return judged.settled
         found = self._documents.get(id(document))
         if found is None or found[0] is not document:
-            if self._place is None:
-                self._place = self.board.place(f"arn:{self.board.partition}:iam::{self.account}:role/x", self.account)
-            place = self._place
-            more = [hit for statement, mask in judged.by_account if (hit := _hit(statement, mask, place))]
-            found = (document, tuple(sorted((*judged.settled, *more), key=lambda hit: hit.at)))
+            variables = document.version == VARIABLES_SINCE
+            more = [hit(statement, mask, self._own_place()) for statement, mask in judged.by_account]
+            more += [self._named(one, variables) for one in judged.naming]
+            found = (document, tuple(sorted((*judged.settled, *filter(None, more)), key=lambda one: one.at)))
             self._documents[id(document)] = found
         return found[1]
+
+    def _named(self, one: Naming, variables: bool) -> Hit | None:
+        if one.account != self.account:
+            return self.board.settled(one.statement, one.index, one.mask, variables)
+        if self.in_question:
+            return hit(CompiledStatement(one.statement, one.index, variables), one.mask, self._own_place())
+        return self.board.settled(one.general, one.index, one.mask, variables)
+
+    def _own_place(self) -> Place:
+        if self._place is None:
+            self._place = self.board.place(f"arn:{self.board.partition}:iam::{self.account}:role/x", self.account)
+        return self._place
 
     def _is_rare(self, caller: Caller, subject: Subject, policies: PolicySet) -> bool:
         """Whether ``evaluate`` decides: what the masks do not hold, and what hardly any audit meets."""
         unknown = policies.unknown
         return (
-            caller.kind not in _ORDINARY
-            or caller.account != self.account
+            not self._is_ours(caller)
             or not self.own_resources
             or policies.resource is not None
             or PolicyType.RESOURCE in unknown
@@ -342,7 +356,7 @@ class _Decision:
         self.caller = caller
         self.subject = subject
         self.policies = policies
-        self.place: _Place | None = None
+        self.place: Place | None = None
         self.statements: list[LayerHits] = []
 
     def run(self) -> Verdict:
@@ -360,69 +374,72 @@ class _Decision:
             (PolicyType.VPC_ENDPOINT, endpoint),
         )
         deny = maybe_deny = 0
-        allow = possible = full
+        allow = possible = wider = full
         for _, masks in layers:
+            wider &= masks.wider
             deny |= masks.deny
             maybe_deny |= masks.maybe_deny
             allow &= masks.allow
             possible &= masks.allow | masks.maybe_allow
         implicit = full & ~deny & ~possible
         allowed = allow & ~deny & ~maybe_deny
-        return Verdict(
-            allowed, deny, implicit, full & ~(deny | implicit | allowed), layers, tuple(self.statements)
-        )  # fmt: skip
+        unknown, elsewhere = full & ~(deny | implicit | allowed), (deny | implicit) & wider
+        return Verdict(allowed, deny, implicit, unknown, layers, tuple(self.statements), elsewhere)
 
     def _service_control(self) -> Masks:
         management = self.subject.management_account
         if self.caller.service_linked or (management is not None and management == self.caller.account):
-            return Masks(allow=self.full)
-        found = Masks(allow=self.full)
+            return Masks(allow=self.full, wider=self.full)
+        found = Masks(allow=self.full, wider=self.full)
         if self.policies.scp is not None:
             levels = [self._level(PolicyType.SCP, level, at) for at, level in enumerate(self.policies.scp)]
             deny = maybe = 0
-            allow = possible = self.full
+            allow = possible = wider = self.full
             for one in levels:
+                wider &= one.wider
                 deny |= one.deny
                 maybe |= one.maybe_deny
                 allow &= one.allow
                 possible &= one.allow | one.maybe_allow
-            found = Masks(deny, maybe & ~deny, allow, possible & ~allow)
+            found = Masks(deny, maybe & ~deny, allow, possible & ~allow, wider)
         if PolicyType.SCP in self.policies.unknown:
-            return Masks(found.deny, self.full & ~found.deny, 0, self.full)
+            return Masks(found.deny, self.full & ~found.deny, 0, self.full, found.wider)
         return found
 
     def _restricting(self, kind: PolicyType, documents: tuple[PolicyDocument, ...] | None) -> Masks:
         if documents is None:
             unknown = kind in self.policies.unknown
-            return Masks(0, self.full, 0, self.full) if unknown else Masks(allow=self.full)
+            return Masks(0, self.full, 0, self.full, self.full) if unknown else Masks(allow=self.full, wider=self.full)
         return self._blurred(self._level(kind, documents), kind)
 
     def _blurred(self, masks: Masks, kind: PolicyType) -> Masks:
         if kind not in self.policies.unknown:
             return masks
-        return Masks(masks.deny, self.full & ~masks.deny, masks.allow, self.full & ~masks.allow)
+        return Masks(masks.deny, self.full & ~masks.deny, masks.allow, self.full & ~masks.allow, masks.wider)
 
     def _level(self, kind: PolicyType, documents: tuple[PolicyDocument, ...], level: int | None = None) -> Masks:
-        deny = maybe_deny = allow = maybe_allow = 0
+        deny = maybe_deny = allow = maybe_allow = wider = pinned = 0
         for at, document in enumerate(documents):
             hits = self.bound.hits(document)
             by_principal = self.bound.board.judged(document).by_principal
             if by_principal:
                 place = self._own_place()
-                more = [hit for statement, mask in by_principal if (hit := _hit(statement, mask, place))]
-                hits = tuple(sorted((*hits, *more), key=lambda hit: hit.at))
-            for hit in hits:
-                if hit.deny:
-                    deny |= hit.sure
-                    maybe_deny |= hit.maybe
+                more = [one for statement, mask in by_principal if (one := hit(statement, mask, place))]
+                hits = tuple(sorted((*hits, *more), key=lambda one: one.at))
+            for one in hits:
+                if one.deny:
+                    deny |= one.sure
+                    pinned |= one.sure & ~one.wider
+                    maybe_deny |= one.maybe
                 else:
-                    allow |= hit.sure
-                    maybe_allow |= hit.maybe
+                    wider |= one.wider
+                    allow |= one.sure
+                    maybe_allow |= one.maybe
             if hits:
                 self.statements.append(LayerHits(kind, level, at, hits))
-        return Masks(deny, maybe_deny & ~deny, allow, maybe_allow & ~allow)
+        return Masks(deny, maybe_deny & ~deny, allow, maybe_allow & ~allow, wider & ~pinned)
 
-    def _own_place(self) -> _Place:
+    def _own_place(self) -> Place:
         if self.place is None:
             self.place = self.bound.board.place(self.subject.principal, self.bound.account, self.subject)
         return self.place

@@ -6,12 +6,12 @@ misspelt word would guard nothing.  ``schemas/access.schema.json`` says the same
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from mantle_iam.audit.capabilities import Wanted, find_capability
+from mantle_iam.audit.capabilities import CAPABILITIES, Wanted, find_capability
 from mantle_iam.errors import InputError
 from mantle_iam.iam.grammar import Repeated
 from mantle_iam.iam.matching import glob
@@ -19,9 +19,10 @@ from mantle_iam.mantle import catalog
 from mantle_iam.mantle.operations import AuthMethod
 
 _MOST_RULES: Final = 1000
-_MEMBERS: Final = {
+_TOP: Final = ("version", "rules", "$schema")
+_MEMBERS: Final = (
     "name", "must", "principals", "except", "capabilities", "actions", "projects", "models", "auth", "regions", "reason"
-}  # fmt: skip
+)  # fmt: skip
 
 
 class Must(StrEnum):
@@ -101,10 +102,7 @@ def read_rules(value: object) -> tuple[Rule, ...]:
     """
     if not isinstance(value, Mapping):
         raise _wrong("", "is not an object", "a requirements file has version and rules")
-    _once(value, "")
-    for name in value:
-        if name not in ("version", "rules", "$schema"):
-            raise _wrong(f"/{name}", "is not known", "a requirements file has version and rules")
+    _known(value, "", _TOP)
     if value.get("version") not in (1, "1"):
         raise _wrong("/version", "is not 1", "write version: 1")
     rules = value.get("rules")
@@ -117,27 +115,47 @@ def read_rules(value: object) -> tuple[Rule, ...]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"two rules of the requirements are called `{twice}`", help="give each rule a name of its own")
+    _no_contradiction(found)
     return found
+
+
+def _no_contradiction(rules: tuple[Rule, ...]) -> None:
+    """Refuse two rules of which nobody can meet both: one asks for what the other forbids in all its forms."""
+    for one in (rule for rule in rules if rule.must is Must.ALLOW):
+        for other in (rule for rule in rules if rule.must is Must.NOT_ALLOW):
+            what = [*one.wanted.capabilities, *one.wanted.actions]
+            both = set(what) & {*other.wanted.capabilities, *other.wanted.actions}
+            narrower = (
+                (one.wanted.auths, other.wanted.auths),
+                (one.wanted.projects, other.wanted.projects),
+                (one.wanted.models, other.wanted.models),
+                (one.wanted.regions, other.wanted.regions),
+                (one.principals, () if "*" in other.principals else other.principals),
+            )
+            inside = all(not theirs or (ours and set(ours) <= set(theirs)) for ours, theirs in narrower)
+            if both and inside and set(other.exempt) <= set(one.exempt):
+                raise InputError(
+                    f"the rules `{one.name}` and `{other.name}` contradict each other on {min(both)}",
+                    help="name in `except` of the second whom the first is about",
+                )
 
 
 def _rule(value: object, at: str, index: int) -> Rule:
     if not isinstance(value, Mapping):
         raise _wrong(at, "is not an object", None)
-    _once(value, at)
-    for name in value:
-        if name not in _MEMBERS:
-            raise _wrong(f"{at}/{name}", "is not known", f"a rule has {', '.join(sorted(_MEMBERS))}")
+    _known(value, at, _MEMBERS)
     try:
         must = Must(str(value.get("must")))
     except ValueError:
-        raise _wrong(f"{at}/must", "is neither allow nor not-allow", None) from None
+        help_ = "must: allow, of who has to be able to; must: not-allow, of who has not"
+        raise _wrong(f"{at}/must", "is neither allow nor not-allow", help_) from None
     principals = _texts(value, "principals", at)
     if not principals:
         raise _wrong(f"{at}/principals", "names nobody", 'a pattern of ARNs, such as "arn:aws:iam::*:role/app-*"')
     exempt = _texts(value, "except", at)
     for member, patterns in (("principals", principals), ("except", exempt)):
         for pattern in patterns:
-            if not _may_match(pattern):
+            if not may_match(pattern):
                 raise _wrong(
                     f"{at}/{member}", f"has `{pattern}`, which matches no ARN", f'write "*/{pattern}" or a whole ARN'
                 )
@@ -146,12 +164,13 @@ def _rule(value: object, at: str, index: int) -> Rule:
     if not capabilities and not actions:
         raise _wrong(at, "names neither capabilities nor actions", None)
     wanted = Wanted(
-        tuple(find_capability(name).name for name in capabilities),
+        tuple(_capability(name, f"{at}/capabilities") for name in capabilities),
         tuple(dict.fromkeys(actions)),
         tuple(_auth(text, f"{at}/auth") for text in _texts(value, "auth", at)),
         tuple(text.removeprefix("project/") for text in _texts(value, "projects", at)),
         _texts(value, "models", at),
         _texts(value, "regions", at),
+        any_of=must is Must.NOT_ALLOW,
     )
     name = value.get("name", f"rule {index + 1}")
     reason = value.get("reason", "")
@@ -161,13 +180,33 @@ def _rule(value: object, at: str, index: int) -> Rule:
     return Rule(name, must, principals, wanted, exempt, reason)
 
 
-def _once(value: Mapping[str, Any], at: str) -> None:
-    """Refuse an object of which only the last of two equal members would count."""
+def _known(value: Mapping[str, Any], at: str, members: tuple[str, ...]) -> None:
+    """Refuse members that are not known, and an object of which only the last of two equal members would count."""
     if isinstance(value, Repeated):
         raise _wrong(f"{at}/{value.keys_twice[0]}", "is there twice", "leave one of them")
+    for name in value:
+        if name not in members:
+            raise _wrong(f"{at}/{name}", "is not known", _did_you_mean(str(name), members))
 
 
-def _may_match(pattern: str) -> bool:
+def _did_you_mean(text: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    names = tuple(names)
+    near = get_close_matches(text.lower()[:100], names, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+
+
+def _capability(text: str, at: str) -> str:
+    try:
+        return find_capability(text).name
+    except InputError:
+        raise _wrong(
+            at, f"has `{text}`, which is no capability", _did_you_mean(text, (one.name for one in CAPABILITIES))
+        ) from None
+
+
+def may_match(pattern: str) -> bool:
     """Whether an ARN can begin as ``pattern`` does."""
     return all(one in ("?", wanted) for one, wanted in zip(pattern.partition("*")[0], "arn:", strict=False))
 
@@ -216,7 +255,7 @@ def _auth(text: str, at: str) -> AuthMethod:
     try:
         return AuthMethod(text)
     except ValueError:
-        raise _wrong(at, f"has `{text}`", f"ways of authenticating: {', '.join(AuthMethod)}") from None
+        raise _wrong(at, f"has `{text}`", _did_you_mean(text, map(str, AuthMethod))) from None
 
 
 def _texts(value: Mapping[str, Any], name: str, at: str) -> tuple[str, ...]:

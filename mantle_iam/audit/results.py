@@ -25,7 +25,9 @@ class Answer(StrEnum):
 
 
 LETTERS: Final = {Answer.YES: "y", Answer.NO: "n", Answer.DEPENDS: "?"}
-ANSWERS: Final = {letter: answer for answer, letter in LETTERS.items()}
+ELSEWHERE: Final = "*"
+"""The letter of a ``no`` where policies speak of other places."""
+ANSWERS: Final = {**{letter: answer for answer, letter in LETTERS.items()}, ELSEWHERE: Answer.NO}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final
@@ -53,8 +54,11 @@ def _variables(text: str) -> Iterator[str]:
         yield from (part.key for part in parse_variables(text) if isinstance(part, Variable))
 
 
-def scale_of(statement: Statement, variables: bool) -> Scale:
-    """For whom ``statement`` has to be judged again.  ``variables``: whether its document's version has them."""
+def scale_of(statement: Statement, variables: bool, account: str = "") -> Scale:
+    """For whom ``statement`` has to be judged again, apart from its naming ``account``.
+
+    ``variables``: whether its document's version has them.
+    """
     scale = Scale.ANYWHERE
     for key in keys_of(statement, variables):
         folded = key.lower()
@@ -63,6 +67,8 @@ def scale_of(statement: Statement, variables: bool) -> Scale:
         elif folded.startswith(_OF_THE_PRINCIPAL):
             return Scale.PRINCIPAL
     patterns = (*statement.resources, *statement.not_resources)
+    if account:
+        patterns = tuple([pattern.replace(f":{account}:", "::") for pattern in patterns])
     if scale is Scale.ANYWHERE and any(map(_may_name_an_account, patterns)):
         return Scale.ACCOUNT
     return scale
@@ -70,6 +76,39 @@ def scale_of(statement: Statement, variables: bool) -> Scale:
 
 def _may_name_an_account(pattern: str) -> bool:
     return "${" in pattern or not pattern.isascii() or _NUMBER_ALONE.search(pattern) is not None
+
+
+@dataclass(slots=True)
+class Naming:
+    """A statement whose answer depends on the account only in that it names one."""
+
+    account: str
+    statement: Statement
+    general: Statement
+    """The same with ``ANY_ACCOUNT``: what it says in the account that it names."""
+    index: int
+    mask: int
+
+
+def account_named(statement: Statement) -> str:
+    """The account that the first ARN with one names; empty where none does."""
+    return next(filter(None, map(_account_of, (*statement.resources, *statement.not_resources))), "")
+
+
+def at_any_account(statement: Statement, account: str) -> Statement:
+    """The statement with ``ANY_ACCOUNT`` where an ARN of it names ``account``."""
+
+    def anywhere(patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple([pattern.replace(f":{account}:", f":{ANY_ACCOUNT}:") for pattern in patterns])
+
+    return replace(statement, resources=anywhere(statement.resources), not_resources=anywhere(statement.not_resources))
+
+
+def _account_of(pattern: str) -> str:
+    fields = pattern.split(":", 5)
+    return (
+        fields[4] if len(fields) == 6 and len(fields[4]) == 12 and fields[4].isascii() and fields[4].isdigit() else ""
+    )
 
 
 def means_everybody(document: PolicyDocument) -> bool:

@@ -6,8 +6,8 @@ Knows answers, and no policy.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mantle_iam.audit.capabilities import Cell, Sheet
@@ -36,6 +36,8 @@ class Known:
     told: tuple[dict[str, Any], ...] = field(default=())
     """By need."""
     role: bool = False
+    elsewhere: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Other places that policies name, by index of a cell that is refused."""
 
 
 class RuleTally:
@@ -44,44 +46,40 @@ class RuleTally:
     def __init__(self, rule: Rule, sheet: Sheet, part: tuple[int, ...]) -> None:
         self.rule = rule
         self.cells = tuple(sheet.cells[index] for index in part)
+        self._part = part
         self.matched = self.failed = self.undecided = 0
         self.shortfalls: list[Shortfall] = []
         self._unmet = dict(enumerate(map(glob, rule.principals)))
         """Patterns of principals that matched nobody so far, by index."""
-        wanted = rule.wanted
-        somewhere = (wanted.projects and wanted.regions) or any(one.startswith("arn:") for one in wanted.projects)
-        self._everywhere = rule.must is Must.NOT_ALLOW and not somewhere
-        """Whether the rule leaves the project or the region to the policies."""
-        self._by_shape: dict[int, tuple[Short, ...]] = {}
+        self._by_shape: dict[int, dict[int, Short]] = {}
 
-    def refused(self, known: Known) -> tuple[Cell, ...]:
-        """What is refused where it was asked about, and may be granted elsewhere."""
-        if not self._everywhere:
+    def unsettled(self, known: Known) -> tuple[tuple[int, Cell], ...]:
+        """What must not be allowed, is not where it was asked about, and may be elsewhere; by index."""
+        if self.rule.must is Must.ALLOW:
             return ()
         return tuple(
-            cell
-            for cell in self.cells
-            if not (known.role and cell.auth is AuthMethod.LONG_TERM_KEY and cell.is_capability)
-            and worst_of(known.decisions[need] for need in cell.needs)
-            in (Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY)
+            (index, cell)
+            for index, cell in enumerate(self.cells)
+            if not (known.role and cell.auth is AuthMethod.LONG_TERM_KEY)
+            and worst_of(known.decisions[need] for need in cell.needs) is not Decision.ALLOWED
         )
 
-    def add(self, arn: str, known: Known, elsewhere: Iterable[Short] = ()) -> None:
-        """Ask it of one principal.  ``elsewhere``: what is granted where it was not asked about."""
+    def add(self, arn: str, known: Known, elsewhere: Mapping[int, Short]) -> None:
+        """Ask it of one principal.  ``elsewhere``: what is granted where it was not asked about, by index of the cell."""
         self.matched += 1
         for index in [index for index, pattern in self._unmet.items() if pattern.matches(arn)]:
             del self._unmet[index]
         found = self._by_shape.get(known.index)
         if found is None:
-            found = tuple(self._shortfalls(known))
+            found = dict(self._shortfalls(known))
             self._by_shape[known.index] = found
-        found = (*found, *elsewhere)
-        if not found:
+        if not found and not elsewhere:
             return
-        unsure = all(decision is Decision.UNKNOWN for _, decision, _ in found)
+        shorts = self._joined({**found, **elsewhere})
+        unsure = all(decision is Decision.UNKNOWN for _, decision, _ in shorts)
         self.undecided += unsure
         self.failed += not unsure
-        for cell, decision, told in found:
+        for cell, decision, told in shorts:
             if len(self.shortfalls) < _MOST_SHORTFALLS:
                 self.shortfalls.append(
                     Shortfall(
@@ -96,24 +94,32 @@ class RuleTally:
                     )
                 )
 
-    def _shortfalls(self, known: Known) -> Iterable[Short]:
-        for cell in self.cells:
+    def _joined(self, found: Mapping[int, Short]) -> list[Short]:
+        """One for each thing that was asked: of its several operations those that are allowed, else those of which it is not
+        known."""
+        by_cell: dict[Cell, list[Short]] = {}
+        for index in sorted(found):
+            by_cell.setdefault(replace(self.cells[index], needs=()), []).append(found[index])
+        return [_merged(shorts) for shorts in by_cell.values()]
+
+    def _shortfalls(self, known: Known) -> Iterator[tuple[int, Short]]:
+        for index, cell in enumerate(self.cells):
             worst = worst_of(known.decisions[need] for need in cell.needs)
-            if known.role and cell.auth is AuthMethod.LONG_TERM_KEY and cell.is_capability:
-                # Whatever the policies say: there is no such key.  An action by its name is judged by the policies.
-                # Asked for by name it is missing; among every way of authenticating it is none of a role's.
+            if known.role and cell.auth is AuthMethod.LONG_TERM_KEY:
+                # Whatever the policies say: there is no such key.  Asked for by name it is missing; among every way of
+                # authenticating it is none of a role's.
                 if self.rule.must is Must.ALLOW and self.rule.wanted.auths:
-                    yield cell, Decision.IMPLICIT_DENY, no_key()
+                    yield index, (cell, Decision.IMPLICIT_DENY, no_key())
                 continue
-            met = Decision.ALLOWED if self.rule.must is Must.ALLOW else None
-            if worst is met or (met is None and worst in (Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY)):
+            if worst is Decision.ALLOWED if self.rule.must is Must.ALLOW else refused((worst,)):
                 continue
             deciding = [known.told[need] for need in cell.needs if known.decisions[need] is worst]
-            yield cell, worst, {
+            yield index, (cell, worst, {
                 "depends_on": sorted({name for one in deciding for name in one["depends_on"]}),
                 "decided_by": distinct(item for one in deciding for item in one["decided_by"]),
                 "permissions": [[one["action"], one["resource"], one["model"]] for one in deciding if _by_itself(one)],
-            }  # fmt: skip
+                "elsewhere": list(known.elsewhere.get(self._part[index], ())),
+            })  # fmt: skip
 
     def result(self) -> RuleResult:
         """The tally of this account."""
@@ -121,6 +127,24 @@ class RuleTally:
 
     def _met(self) -> tuple[int, ...]:
         return tuple(index for index in range(len(self.rule.principals)) if index not in self._unmet)
+
+
+def _merged(shorts: list[Short]) -> Short:
+    if len(shorts) == 1:
+        return shorts[0]
+    best = next(decision for decision in reversed(_RANK) if any(one[1] is decision for one in shorts))
+    same = [one for one in shorts if one[1] is best]
+    told = [one[2] for one in same]
+    return same[0][0], best, {
+        "depends_on": sorted({name for one in told for name in one["depends_on"]}),
+        "decided_by": distinct(item for one in told for item in one["decided_by"]),
+        "permissions": [],
+    }  # fmt: skip
+
+
+def refused(decisions: Iterable[Decision]) -> bool:
+    """Whether permissions that are all needed are surely not all there."""
+    return worst_of(decisions) in (Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY)
 
 
 def no_key() -> dict[str, Any]:

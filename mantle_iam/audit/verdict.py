@@ -22,6 +22,8 @@ class Question:
     unknown: frozenset[str] = frozenset()
     open: bool = False
     """Whether every further key, unless it follows from the principal or the resource, is unknown rather than absent."""
+    lacks: tuple[str, ...] = ()
+    """Beginnings, in lower case, of keys that no such request carries (``aws:resourcetag/`` where there is no resource)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ class Subject:
 
 
 class Hit(NamedTuple):
-    """Where one statement applies (``sure``) or may apply (``maybe``)."""
+    """Where one statement applies (``sure``) or may apply (``maybe``), and where it is ``wider`` than what is asked: an Allow
+    lets the action pass in another place, a Deny leaves one alone."""
 
     at: int
     sid: str | None
     deny: bool
     sure: int
     maybe: int
+    wider: int = 0
 
 
 class Masks(NamedTuple):
@@ -52,6 +56,8 @@ class Masks(NamedTuple):
     maybe_deny: int = 0
     allow: int = 0
     maybe_allow: int = 0
+    wider: int = 0
+    """Of which an Allow names other places than were asked about, and no Deny surely holds in all of them."""
 
 
 class LayerHits(NamedTuple):
@@ -74,6 +80,8 @@ class Verdict:
     layers: tuple[tuple[PolicyType, Masks], ...] = ()
     """Empty where ``evaluate`` decided."""
     statements: tuple[LayerHits, ...] = ()
+    elsewhere: int = 0
+    """Of what is denied: what every layer may allow in other places."""
 
     def decision(self, question: int) -> Decision:
         """The decision on the question with that index."""

@@ -29,11 +29,12 @@ def audited_both_ways(monkeypatch: pytest.MonkeyPatch) -> Any:
     def audited(found: Account) -> tuple[AccountResult, AccountResult, int]:
         filled = 0
 
-        def counted(self: Blanks, policies: Any) -> str:
+        def counted(self: Blanks, policies: Any, account: str) -> str:
             nonlocal filled
             filled += 1
-            return original(self, policies)
+            return original(self, policies, account)
 
+        forget()
         original = Blanks.filled
         monkeypatch.setattr(Blanks, "filled", counted)
         with_blanks = audit_account(PLAN, found)
@@ -41,6 +42,12 @@ def audited_both_ways(monkeypatch: pytest.MonkeyPatch) -> Any:
         return with_blanks, audit_account(PLAN, found), filled
 
     return audited
+
+
+def forget() -> None:
+    """What was learned from other accounts."""
+    matrix.sheet_of.cache_clear()
+    matrix.across.cache_clear()
 
 
 INFER = ["bedrock-mantle:CreateInference", "bedrock-mantle:CallWithBearerToken"]
@@ -98,4 +105,4 @@ def test_policies_that_nothing_tells_apart_are_not_written_with_blanks() -> None
 def test_a_blank_shows_the_fields_that_are_there() -> None:
     bare = blank(NamedPolicy("n", policy("n", allow(INFER)).document), 0)
     assert (bare.arn, bare.place) == ("", Place())
-    assert Blanks(f"<{bare.name}>").filled([NamedPolicy('a"b', bare.document)]) == '<a\\"b>'
+    assert Blanks(f"<{bare.name}>").filled([NamedPolicy('a"b', bare.document)], "") == '<a\\"b>'

@@ -110,6 +110,7 @@ QUESTIONS = st.builds(
     CONTEXTS,
     st.frozensets(st.sampled_from(KEYS), max_size=2),
     st.booleans(),
+    st.sampled_from(((), ("k",), ("aws:principaltag/", "aws:requestedregion"))),
 )
 SUBJECTS = st.builds(
     Subject,

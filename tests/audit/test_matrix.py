@@ -53,9 +53,14 @@ def test_an_administrator_can_do_everything_but_use_a_long_term_key_as_a_role() 
     assert no[0]["decided_by"] == [
         {"layer": "credential", "reason": "long-term keys belong to IAM users; a role has none"}
     ]
+    by_key = [
+        one for one in rows(account(role("admin", ALL)), everything)["admin"]["permissions"] if "long" in one["auth"]
+    ]
+    assert {one["result"] for one in by_key} == {"implicitDeny"}
+    assert all(one["decided_by"] == no[0]["decided_by"] for one in by_key)
 
 
-CASES: tuple[tuple[str, dict[str, Any], list[str]], ...] = (
+CASES: tuple[tuple[str, dict[str, Any] | list[dict[str, Any]], list[str]], ...] = (
     ("nothing", allow("s3:*"), ["no", "no", "no"]),
     ("signed alone", allow("bedrock-mantle:CreateInference"), ["yes", "no", "no"]),
     ("another project", allow("bedrock-mantle:*", PROJECT + "proj_x"), ["no", "no", "no"]),
@@ -76,6 +81,24 @@ CASES: tuple[tuple[str, dict[str, Any], list[str]], ...] = (
         ["yes", "yes", "yes"],
     ),
     (
+        "a tag of the project, which the use of a key has not",
+        allow("bedrock-mantle:*", Condition={"StringEquals": {"aws:ResourceTag/team": "ml"}}),
+        ["depends", "no", "no"],
+    ),
+    (
+        "a tag in the request, which inference has not",
+        allow("bedrock-mantle:*", Condition={"StringEquals": {"aws:RequestTag/team": "ml"}}),
+        ["no", "no", "no"],
+    ),
+    (
+        "no such tag, which is so of the use of a key",
+        [
+            allow("bedrock-mantle:CreateInference"),
+            allow("bedrock-mantle:CallWithBearerToken", Condition={"Null": {"aws:ResourceTag/team": "true"}}),
+        ],
+        ["yes", "yes", "yes"],
+    ),
+    (
         "the twin endpoint's key",
         allow("bedrock-mantle:*", Condition={"StringEquals": {"bedrock:BearerTokenType": "SHORT_TERM"}}),
         ["no", "no", "no"],
@@ -84,8 +107,18 @@ CASES: tuple[tuple[str, dict[str, Any], list[str]], ...] = (
 
 
 @pytest.mark.parametrize(("statement", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_inference_by_signature_and_by_both_keys(statement: dict[str, Any], expected: list[str]) -> None:
-    assert answers(user("ada", policy("p", statement))) == expected
+def test_inference_by_signature_and_by_both_keys(
+    statement: dict[str, Any] | list[dict[str, Any]], expected: list[str]
+) -> None:
+    statements = statement if isinstance(statement, list) else [statement]
+    assert answers(user("ada", policy("p", *statements))) == expected
+
+
+def test_a_tag_that_was_told_is_known_of_every_call() -> None:
+    tagged = allow("bedrock-mantle:*", Condition={"StringEquals": {"aws:ResourceTag/team": "ml"}})
+    plan = replace(INFER, context=(("aws:ResourceTag/team", "ml"),))
+    # The use of a key is on no resource, whatever is told.
+    assert answers(user("ada", policy("p", tagged)), plan) == ["yes", "no", "no"]
 
 
 def test_short_term_keys_alone() -> None:

@@ -257,6 +257,7 @@ WRONG: tuple[tuple[Any, str], ...] = (
     ({"version": 1, "rules": [{**GOOD, "name": "a"}, {**GOOD, "name": "a"}]}, "are called `a`"),
     ({"version": 1, "rules": [{**GOOD, "principals": "role/app-*"}]}, "matches no ARN"),
     ({"version": 1, "rules": [{**GOOD, "except": ["app"]}]}, "at `/rules/0/except`"),
+    ({"version": 1, "rules": [{**GOOD, "capabilities": "inferr"}]}, "at `/rules/0/capabilities`: has `inferr`"),
     ({"version": 1, "rules": [{**GOOD, "models": "openai.*"}]}, "the pattern `openai.*`"),
     ({"version": 1, "rules": [{**GOOD, "regions": "us-*"}]}, "the pattern `us-*`"),
     ({"version": 1, "rules": [{**GOOD, "must": "not-allow", "projects": "proj_*"}]}, "the pattern `proj_*`"),
@@ -272,3 +273,66 @@ def test_what_is_no_requirement_is_refused_by_program_and_schema(value: Any, mes
     if "actions" not in json.dumps(value) and "are called" not in message:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(value, bundled.schema("access"))
+
+
+@pytest.mark.parametrize(
+    ("value", "help_"),
+    [
+        ({**GOOD, "principal": "*"}, "did you mean principals?"),
+        ({**GOOD, "capabilities": "count-token"}, "did you mean count-tokens?"),
+        ({**GOOD, "auth": "long-term"}, "did you mean long-term-key?"),
+        ({**GOOD, "zzz": 1}, "there are: name, must, principals"),
+    ],
+)
+def test_what_is_misspelt_is_told_the_nearest_right_name(value: dict[str, Any], help_: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_rules({"version": 1, "rules": [value]})
+    assert (caught.value.help or "").startswith(help_)
+
+
+FORBIDDEN = {"name": "b", "must": "not-allow", "principals": "*", "capabilities": ["infer", "write-files"]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "contradict"),
+    [
+        ({}, {}, True),
+        ({"principals": "*:role/app"}, {}, True),
+        ({"auth": "sigv4", "models": "m", "regions": "us-east-1"}, {"auth": ["sigv4", "long-term-key"]}, True),
+        ({}, {"auth": "long-term-key"}, False),
+        ({}, {"except": "*:role/app"}, False),
+        ({"except": "*:role/x"}, {}, True),
+        ({"principals": "*:role/app"}, {"principals": "*:role/other"}, False),
+        ({"capabilities": "list-models"}, {}, False),
+    ],
+)
+def test_rules_of_which_nobody_can_meet_both_are_refused(
+    one: dict[str, Any], other: dict[str, Any], contradict: bool
+) -> None:
+    file = {"version": 1, "rules": [{"name": "a", **GOOD, **one}, {**FORBIDDEN, **other}]}
+    if not contradict:
+        assert len(read_rules(file)) == 2
+        return
+    with pytest.raises(InputError, match="the rules `a` and `b` contradict each other on infer"):
+        read_rules(file)
+
+
+def test_an_editor_is_told_the_schema_and_the_program_takes_that() -> None:
+    line = "# yaml-language-server: $schema=access.schema.json\n"
+    yaml = f"{line}version: 1\nrules:\n  - {{must: allow, principals: '*', capabilities: infer}}\n"
+    assert len(read_requirements(yaml, "access.yaml")) == 1
+    assert len(read_rules({"$schema": "access.schema.json", "version": 1, "rules": [GOOD]})) == 1
+
+
+def test_every_member_of_the_schema_says_what_it_is_and_its_examples_hold() -> None:
+    schema = bundled.schema("access")
+    properties = schema["$defs"]["rule"]["properties"]
+    assert all(one.get("description") for one in (*schema["properties"].values(), *properties.values()))
+    for example in schema["examples"]:
+        jsonschema.validate(example, schema)
+        assert read_rules(example)
+    for name, member in properties.items():
+        for example in member.get("examples", ()):
+            value = {**GOOD, name: example}
+            jsonschema.validate({"version": 1, "rules": [value]}, schema)
+            assert read_rules({"version": 1, "rules": [value]})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from audit_world import MANTLE, account, allow, policy, role, user
@@ -19,11 +21,14 @@ from mantle_iam.audit.capabilities import Wanted
 from mantle_iam.audit.matrix import Plan, audit_account
 from mantle_iam.audit.requirements import read_rules
 from mantle_iam.audit.results import AccountResult
-from mantle_iam.errors import InputError
+from mantle_iam.errors import InputError, UndeterminedError
 from mantle_iam.iam.inventory import Account, Purpose
-from mantle_iam.workflow.audit import Audit, Engine, audit
+from mantle_iam.workflow import engines
+from mantle_iam.workflow.audit import Audit, audit
 from mantle_iam.workflow.audit_journal import Journal
-from mantle_iam.workflow.shards import ClientExecutor, InlineExecutor, run_shards
+from mantle_iam.workflow.audit_work import Task
+from mantle_iam.workflow.engines import DaskExecutor, Engine, InlineExecutor, executors
+from mantle_iam.workflow.shards import run_shards
 
 PLAN = Plan(Wanted(("infer", "list-models")))
 
@@ -41,30 +46,31 @@ def ids(many: list[Account]) -> list[str]:
 
 
 def processes() -> Executor:
-    return ProcessPoolExecutor(2, mp_context=get_context("fork"))
+    # As the program makes them: a fork of a process that has threads may wait for ever.
+    return executors(Engine(2))()
 
 
-def dies(folder: str, plan: Plan, one: Account) -> AccountResult:
+def dies(folder: str, one: Account) -> AccountResult:
     """Account 2 kills its process: once, or always where the folder is empty text."""
     mark = Path(folder or "/nonexistent", "died")
     if one.id.endswith("2") and not mark.exists():
         if folder:
             mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return audit_account(plan, one)
+    return audit_account(PLAN, one)
 
 
-def fails_twice(counts: dict[str, int], plan: Plan, one: Account) -> AccountResult:
+def fails_twice(counts: dict[str, int], one: Account) -> AccountResult:
     counts[one.id] = counts.get(one.id, 0) + 1
     if counts[one.id] < 3:
         raise RuntimeError("not yet")
-    return audit_account(plan, one)
+    return audit_account(PLAN, one)
 
 
-def always_fails(plan: Plan, one: Account) -> AccountResult:
+def always_fails(one: Account) -> AccountResult:
     if one.id.endswith("2"):
         raise MemoryError("too large\nsecond line")
-    return audit_account(plan, one)
+    return audit_account(PLAN, one)
 
 
 def test_accounts_come_in_their_order_and_are_read_as_they_are_needed() -> None:
@@ -75,20 +81,20 @@ def test_accounts_come_in_their_order_and_are_read_as_they_are_needed() -> None:
             read.append(one.id)
             yield one
 
-    for number, shard in enumerate(run_shards(PLAN, source(), InlineExecutor, ahead=3), 1):
-        assert shard.account == f"{number:012d}"
+    for number, shard in enumerate(run_shards(partial(audit_account, PLAN), source(), InlineExecutor, ahead=3), 1):
+        assert shard.item.id == f"{number:012d}"
         assert len(read) <= number + 3
 
 
 def test_a_shard_that_fails_is_tried_again() -> None:
     counts: dict[str, int] = {}
-    found = list(run_shards(PLAN, accounts(2), InlineExecutor, function=partial(fails_twice, counts)))
+    found = list(run_shards(partial(fails_twice, counts), accounts(2), InlineExecutor))
     assert [(one.attempts, one.error) for one in found] == [(3, ""), (3, "")]
     assert all(one.result for one in found)
 
 
 def test_a_shard_that_always_fails_is_told_and_the_rest_goes_on() -> None:
-    found = list(run_shards(PLAN, accounts(3), InlineExecutor, ahead=2, function=always_fails))
+    found = list(run_shards(always_fails, accounts(3), InlineExecutor, ahead=2))
     assert [one.result is None for one in found] == [False, True, False]
     assert found[1].error == "MemoryError: too large"
 
@@ -96,17 +102,17 @@ def test_a_shard_that_always_fails_is_told_and_the_rest_goes_on() -> None:
 @pytest.mark.slow
 def test_a_process_that_is_killed_once_loses_nothing(tmp_path: Path) -> None:
     many = accounts(8)
-    found = list(run_shards(PLAN, many, processes, ahead=4, function=partial(dies, str(tmp_path))))
-    assert [one.account for one in found] == ids(many)
+    found = list(run_shards(partial(dies, str(tmp_path)), many, processes, ahead=4))
+    assert [one.item.id for one in found] == ids(many)
     assert [one.result for one in found] == [audit_account(PLAN, one) for one in many]
 
 
 @pytest.mark.slow
 def test_an_account_that_always_kills_its_process_is_the_only_one_that_is_lost() -> None:
     many = accounts(6)
-    found = list(run_shards(PLAN, many, processes, ahead=4, function=partial(dies, "")))
-    assert [one.account for one in found] == ids(many)
-    assert [one.account for one in found if one.result is None] == ["000000000002"]
+    found = list(run_shards(partial(dies, ""), many, processes, ahead=4))
+    assert [one.item.id for one in found] == ids(many)
+    assert [one.item.id for one in found if one.result is None] == ["000000000002"]
     assert "BrokenProcessPool" in next(one.error for one in found if one.result is None)
 
 
@@ -154,7 +160,7 @@ def test_an_interrupted_audit_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_an_account_whose_policies_moved_between_levels_is_asked_again(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path / "journal"), PLAN)
     one, two, three = (policy(name, allow("*"), purpose=Purpose.SCP) for name in ("a", "b", "c"))
-    keys = {journal.key(account(scps=levels)) for levels in (((one, two), (three,)), ((one,), (two, three)))}
+    keys = {journal.key(Task("1", account(scps=levels))) for levels in (((one, two), (three,)), ((one,), (two, three)))}
     journal.close()
     assert len(keys) == 2
 
@@ -195,7 +201,7 @@ def test_a_damaged_line_is_asked_again(tmp_path: Path) -> None:
     journal.close()
     head, first, second = path.read_text("ascii").splitlines()
     entry = json.loads(first)
-    entry["result"] = {"account": 5}
+    entry["done"]["results"] = [{"account": 5}]
     path.write_text("\n".join((head, json.dumps(entry), second)) + "\n", "ascii")
     journal = Journal(str(path), PLAN)
     made = audit(PLAN, accounts(2), journal=journal)
@@ -207,9 +213,9 @@ def test_a_damaged_line_is_asked_again(tmp_path: Path) -> None:
 # -- dask
 
 
-def slowly(plan: Plan, one: Account) -> AccountResult:
+def slowly(one: Account) -> AccountResult:
     time.sleep(0.05)
-    return audit_account(plan, one)
+    return audit_account(PLAN, one)
 
 
 @pytest.mark.slow
@@ -226,11 +232,10 @@ def test_a_dask_worker_that_is_killed_in_mid_run_loses_nothing() -> None:
         killed = 0
         found = []
         shards = run_shards(
-            PLAN,
+            slowly,
             many,
-            lambda: ClientExecutor(distributed.Client(cluster, set_as_default=False)),
+            lambda: DaskExecutor(distributed.Client(cluster, set_as_default=False)),
             ahead=12,
-            function=slowly,
         )
         for shard in shards:
             found.append(shard)
@@ -238,7 +243,7 @@ def test_a_dask_worker_that_is_killed_in_mid_run_loses_nothing() -> None:
                 killed = next(iter(client.run(os.getpid).values()))
                 os.kill(killed, signal.SIGKILL)
     assert killed
-    assert [one.account for one in found] == ids(many)
+    assert [one.item.id for one in found] == ids(many)
     assert [one.result for one in found] == [audit_account(PLAN, one) for one in many]
 
 
@@ -254,6 +259,51 @@ def test_the_dask_engine_gives_what_one_process_gives() -> None:
         assert rows_of(made) == rows_of(audit(PLAN, many))
 
 
-def test_the_dask_engine_needs_a_scheduler() -> None:
-    with pytest.raises(InputError, match="needs a scheduler"):
-        audit(PLAN, (), engine=Engine(name="dask"))
+CLUSTER = """
+import time
+from distributed import LocalCluster
+with LocalCluster(
+    n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None, silence_logs=50
+) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_that_is_gone_is_said_and_what_was_finished_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    monkeypatch.setattr(engines, "CONNECT_SECONDS", 2)
+    script = tmp_path / "cluster.py"
+    script.write_text(f"if __name__ == '__main__':\n{indent(CLUSTER, '    ')}", "utf-8")
+    path, many = str(tmp_path / "journal"), accounts(200)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdout is not None
+        journal = Journal(path, PLAN)
+        engine = Engine(2, "dask", cluster.stdout.readline().strip())
+        made = audit(PLAN, many, engine=engine, journal=journal)
+        begun = [next(made.rows) for _ in range(9)]
+        cluster.kill()
+        with pytest.raises(UndeterminedError, match="no dask cluster answers"):
+            begun.extend(made.rows)
+        journal.close()
+    journal = Journal(path, PLAN)
+    again = audit(PLAN, many, journal=journal)
+    assert rows_of(again) == rows_of(audit(PLAN, many))
+    assert len(begun) / 2 - 1 <= again.reused < 200
+    journal.close()
+
+
+@pytest.mark.parametrize(("engine", "message"), [("dask", "needs a scheduler"), ("ray", "needs a cluster")])
+def test_a_cluster_is_named(engine: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        audit(PLAN, (), engine=Engine(name=engine))
+
+
+def test_an_engine_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="the ray engine is not installed"):
+        audit(PLAN, (), engine=Engine(name="ray", scheduler="local"))
