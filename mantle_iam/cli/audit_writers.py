@@ -1,25 +1,29 @@
-"""What ``mantle-iam audit`` writes: the report in every format, and the exit code that goes with it."""
+"""What ``mantle-iam audit`` writes: the report in every format that is asked for, in one run, and the exit code with it."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
 from mantle_iam.cli.common import use_color
+from mantle_iam.cli.reports import Report, checkout, template
 
 if TYPE_CHECKING:
     from mantle_iam.audit.findings import Finding, Severity
+    from mantle_iam.report.findings.grid import Grid, GridRow
     from mantle_iam.report.findings.results import Results
     from mantle_iam.workflow.audit import Audit
     from mantle_iam.workflow.audit_findings import Findings, Found
     from mantle_iam.workflow.audit_inputs import Accounts
 
 FORMATS: Final = ("text", "json", "jsonl", "csv", "markdown", "html", "sarif", "github", "gitlab", "junit")
-_OF_FINDINGS: Final = ("sarif", "github", "gitlab", "junit")
+_WITH_EVERYTHING: Final = ("text", "json", "jsonl")
 _EXIT_FAILED: Final = 1
 
 
@@ -33,30 +37,93 @@ class Run:
     fail_on: Severity | None
     output: str
     color: str
+    reports: tuple[Report, ...] = ()
+    require: str = ""
+    """The file of requirements."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is known when every row was taken."""
+
+    requirements: list[dict[str, Any]]
+    found: Found
+    notes: list[str]
+
+
+class Writer(Protocol):
+    """One format.  What it is made with takes its text."""
+
+    def row(self, row: Any) -> None:
+        """The next principal, as ``Audit.rows`` has it."""
+
+    def end(self, end: End) -> None:
+        """The rest."""
+
+
+_Put = Callable[[str], object]
 
 
 def write(run: Run) -> int:
-    """The report to standard output, as its rows come; answers the exit code."""
-    return _WRITERS.get(run.output, _grid)(run)
-
-
-def _text(run: Run) -> int:
-    from mantle_iam.cli.show import print_text, text_width
-    from mantle_iam.report.ansi import Ansi
-    from mantle_iam.report.audit import Tally, render
-    from mantle_iam.workflow.audit import asked_of, columns
-
-    made, accounts = run.made, run.accounts
-    tally = Tally(columns(made.plan), asked_of=asked_of(made.plan))
-    for row in made.rows:
-        tally.add(row.arn, row.account, row.shape)
-    requirements = made.requirements()
-    found = _found(run)
-    ansi, width = Ansi(use_color(run.color)), text_width()
-    notes = _notes(run, found)
-    text = render(tally, requirements, accounts.inputs, notes, accounts=made.accounts, width=width, ansi=ansi)
-    print_text(text + _text_of_findings(found, width, ansi), run.color)
+    """The report to standard output and to files, as its rows come; answers the exit code."""
+    with ExitStack() as files:
+        screen = (
+            _Text(run, _screen(run), run.color) if run.output == "text" else _WRITERS[run.output](run, _screen(run))
+        )
+        opened = [(one.format, files.enter_context(one.open()).write) for one in run.reports]
+        writers: list[Writer] = [screen, *(_WRITERS[name](run, put) for name, put in opened)]
+        for row in run.made.rows:
+            for writer in writers:
+                writer.row(row)
+        requirements, found = run.made.requirements(), _found(run)
+        end = End(requirements, found, _notes(run, found))
+        for writer in writers:
+            writer.end(end)
+    sys.stdout.flush()
+    if run.output not in _WITH_EVERYTHING:
+        _aside(end)
     return _exit_code(run, requirements, found)
+
+
+def _screen(run: Run) -> _Put:
+    from mantle_iam.cli.show import print_text
+
+    return (lambda text: print_text(text, run.color)) if run.output == "text" else sys.stdout.write
+
+
+class _Text:
+    """For people: a table, the requirements, the findings by rule."""
+
+    def __init__(self, run: Run, put: _Put, color: str | None = None) -> None:
+        from mantle_iam.cli.show import text_width
+        from mantle_iam.report.ansi import Ansi
+        from mantle_iam.report.audit import Tally
+        from mantle_iam.workflow.audit import columns
+
+        self._run, self._put = run, put
+        self._tally = Tally(columns(run.made.plan))
+        self._width, self._ansi = (100, Ansi(False)) if color is None else (text_width(), Ansi(use_color(color)))
+
+    def row(self, row: Any) -> None:
+        self._tally.add(row.arn, row.account, row.shape)
+
+    def end(self, end: End) -> None:
+        from mantle_iam.report.audit import render
+        from mantle_iam.report.findings.text import inert
+        from mantle_iam.workflow.audit import asked_of
+
+        made, inputs = self._run.made, self._run.accounts.inputs
+        text = render(
+            self._tally,
+            end.requirements,
+            inputs,
+            end.notes,
+            accounts=made.accounts,
+            asked_of=asked_of(made.plan, self._tally.partitions or ("aws",)),
+            width=self._width,
+            ansi=self._ansi,
+        )
+        self._put(inert(text + _text_of_findings(end.found, self._width, self._ansi)))
 
 
 def _text_of_findings(found: Found, width: int, ansi: Any) -> str:
@@ -80,97 +147,141 @@ def _text_of_findings(found: Found, width: int, ansi: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _json(run: Run) -> int:
-    from mantle_iam.audit.results import principal_json
-    from mantle_iam.report.audit import json_head, json_row, json_tail
+class _Json:
+    """The document with a published schema."""
+
+    def __init__(self, run: Run, put: _Put) -> None:
+        from mantle_iam.report.audit import json_head, json_row
+
+        self._run, self._put, self._row, self._first = run, put, json_row, True
+        put(json_head())
+
+    def row(self, row: Any) -> None:
+        self._put(self._row(row.arn, row.account, row.shape, self._first))
+        self._first = False
+
+    def end(self, end: End) -> None:
+        self._put(_json_tail(self._run, end) + "\n")
+
+
+class _JsonLines:
+    """The same, a principal in a line; the last line has everything that is no principal."""
+
+    def __init__(self, run: Run, put: _Put) -> None:
+        from mantle_iam.audit.results import principal_json
+
+        self._run, self._put, self._row = run, put, principal_json
+
+    def row(self, row: Any) -> None:
+        self._put(self._row(row.arn, row.account, row.shape) + "\n")
+
+    def end(self, end: End) -> None:
+        from mantle_iam.report.audit import json_head
+
+        whole = json.loads(json_head() + _json_tail(self._run, end))
+        self._put(json.dumps(whole, ensure_ascii=False) + "\n")
+
+
+def _json_tail(run: Run, end: End) -> str:
+    from mantle_iam.report.audit import json_tail
     from mantle_iam.report.findings.results import sound
     from mantle_iam.workflow.audit_findings import finding_objects
 
     made = run.made
-    lines = run.output == "jsonl"
-    write = sys.stdout.write
-    if not lines:
-        write(json_head())
-    first = True
-    for row in made.rows:
-        if lines:
-            write(principal_json(row.arn, row.account, row.shape) + "\n")
-        else:
-            write(json_row(row.arn, row.account, row.shape, first))
-        first = False
-    requirements = made.requirements()
-    found = _found(run)
     failed = [{"account": account, "error": error} for account, error in made.failures]
     counts = {"audited": made.accounts - len(failed), "failed": failed, "retried": made.retried, "reused": made.reused}
-    shown = finding_objects(found.findings)
-    tail = sound(json_tail(requirements, run.accounts.inputs, counts, _notes(run, found), shown))
-    if lines:
-        import json
-
-        # The last line has everything that is not a principal.
-        write(json.dumps(json.loads(json_head() + tail), ensure_ascii=False) + "\n")
-    else:
-        write(tail + "\n")
-    sys.stdout.flush()
-    return _exit_code(run, requirements, found)
+    shown = finding_objects(end.found.findings, *checkout())
+    return sound(json_tail(end.requirements, run.accounts.inputs, counts, end.notes, shown))
 
 
-def _grid(run: Run) -> int:
-    """The matrix in the formats that are made of a grid; what became of requirements and inputs is said on standard error."""
-    from mantle_iam.report.audit_grid import grid_row
-    from mantle_iam.report.findings.grid import Grid, csv_lines, grid_markdown
-    from mantle_iam.workflow.audit import columns
+class _Csv:
+    """The matrix alone."""
 
-    made = run.made
-    names = columns(made.plan)
-    rows = (grid_row(row.arn, row.account, row.shape) for row in made.rows)
-    if run.output == "csv":
-        for line in csv_lines(names, rows):
-            sys.stdout.write(line)
-    grid = Grid(names, tuple(rows))
-    requirements = made.requirements()
-    found = _found(run)
-    results = _results(run, found, requirements)
-    if run.output == "markdown":
-        from mantle_iam.report.findings.markdown import findings_markdown
+    def __init__(self, run: Run, put: _Put) -> None:
+        from mantle_iam.report.audit_grid import grid_row
+        from mantle_iam.report.findings.grid import csv_header, csv_row
+        from mantle_iam.workflow.audit import columns
 
-        click.echo(f"{grid_markdown(grid)}\n{findings_markdown(results)}", nl=False)
-    elif run.output == "html":
-        from mantle_iam import bundled
-        from mantle_iam.report.findings.html import html
+        self._put, self._row, self._line = put, grid_row, csv_row
+        put(csv_header(columns(run.made.plan)))
 
-        def template(name: str) -> str:
-            return (bundled.templates() / name).read_text("utf-8")
+    def row(self, row: Any) -> None:
+        self._put(self._line(self._row(row.arn, row.account, row.shape)))
 
-        click.echo(html(results, template, grid=grid), nl=False)
-    sys.stdout.flush()
-    return _aside(run, requirements, found)
-
-
-def _of_findings(run: Run) -> int:
-    """The formats that have no place for a matrix: requirements that are not met and findings."""
-    from importlib import import_module
-
-    for _ in run.made.rows:
+    def end(self, end: End) -> None:
         pass
-    requirements = run.made.requirements()
-    found = _found(run)
-    module, function = _MODULES[run.output]
-    written = getattr(import_module(f"mantle_iam.report.findings.{module}"), function)
-    click.echo(written(_results(run, found, requirements)), nl=False)
-    return _aside(run, requirements, found)
 
 
-def _aside(run: Run, requirements: list[dict[str, Any]], found: Found) -> int:
+class _Grid:
+    """The formats with the matrix and the findings, which need all rows at once."""
+
+    def __init__(self, run: Run, put: _Put, written: Callable[[Grid, Results], str]) -> None:
+        from mantle_iam.report.audit_grid import grid_row
+
+        self._run, self._put, self._written, self._row = run, put, written, grid_row
+        self._rows: list[GridRow] = []
+
+    def row(self, row: Any) -> None:
+        self._rows.append(self._row(row.arn, row.account, row.shape))
+
+    def end(self, end: End) -> None:
+        from mantle_iam.report.findings.grid import Grid
+        from mantle_iam.workflow.audit import columns
+
+        grid = Grid(columns(self._run.made.plan), tuple(self._rows))
+        self._put(self._written(grid, _results(self._run, end)))
+
+
+def _markdown(run: Run, put: _Put) -> Writer:
+    from mantle_iam.report.findings.grid import grid_markdown
+
+    return _Grid(run, put, grid_markdown)
+
+
+def _html(run: Run, put: _Put) -> Writer:
+    from mantle_iam.report.findings.html import html
+
+    return _Grid(run, put, lambda grid, results: html(results, template, grid=grid))
+
+
+class _OfFindings:
+    """The formats that have no place for a matrix: requirements that are not met, and findings."""
+
+    def __init__(self, run: Run, put: _Put, name: str) -> None:
+        self._run, self._put, self._name = run, put, name
+
+    def row(self, row: Any) -> None:
+        pass
+
+    def end(self, end: End) -> None:
+        from mantle_iam.report.findings import written
+
+        self._put(written(self._name, _results(self._run, end)))
+
+
+def _of_findings(name: str) -> Callable[[Run, _Put], Writer]:
+    return lambda run, put: _OfFindings(run, put, name)
+
+
+_WRITERS: Final[Mapping[str, Callable[[Run, _Put], Writer]]] = {
+    "text": _Text,
+    "json": _Json,
+    "jsonl": _JsonLines,
+    "csv": _Csv,
+    "markdown": _markdown,
+    "html": _html,
+    **{name: _of_findings(name) for name in ("sarif", "github", "gitlab", "junit")},
+}
+
+
+def _aside(end: End) -> None:
     """What has no place in the format, on standard error."""
+    from mantle_iam.report.findings.text import inert
     from mantle_iam.report.layout import clean
 
-    for one in requirements:
-        if one["result"] != "passed":
-            click.echo(clean(f"requirement {one['result']}: {one['name']}"), err=True)
-    for note in _notes(run, found):
-        click.echo(clean(f"note: {note}"), err=True)
-    return _exit_code(run, requirements, found)
+    unmet = [f"requirement {one['result']}: {one['name']}" for one in end.requirements if one["result"] != "passed"]
+    for line in (*unmet, *(f"note: {note}" for note in end.notes)):
+        click.echo(inert(clean(line)), err=True)
 
 
 def _found(run: Run) -> Found:
@@ -180,19 +291,20 @@ def _found(run: Run) -> Found:
     return Found() if run.findings is None else run.findings.result()
 
 
-def _results(run: Run, found: Found, requirements: list[dict[str, Any]]) -> Results:
+def _results(run: Run, end: End) -> Results:
     from mantle_iam import __version__
     from mantle_iam.audit.lint.registry import RULES
     from mantle_iam.report.findings.matrix import requirement_findings
     from mantle_iam.report.findings.results import Results
 
     return Results(
-        (*requirement_findings(requirements), *found.findings),
+        (*requirement_findings(end.requirements, run.require), *end.found.findings),
         tuple(run.accounts.inputs),
         RULES,
-        found.texts,
+        end.found.texts,
         __version__,
         run.fail_on,
+        *checkout(),
     )
 
 
@@ -220,21 +332,9 @@ def _notes(run: Run, found: Found) -> list[str]:
 def _exit_code(run: Run, requirements: list[dict[str, Any]], found: Found) -> int:
     from mantle_iam.report.findings.results import Results
 
-    judge = Results((), fail_on=run.fail_on)
-    if any(map(judge.fails, found.findings)):
+    made, judge = run.made, Results((), fail_on=run.fail_on)
+    incomplete = run.accounts.incomplete or not made.accounts or bool(made.failures or made.problems)
+    # As with lint: what could not be read may hold worse than what was found.  A rule that failed has failed whatever else.
+    if not incomplete and any(map(judge.fails, (*found.findings, *found.beyond))):
         return _EXIT_FAILED
-    return run.made.exit_code(requirements, run.accounts.incomplete or not run.made.accounts)
-
-
-_MODULES: Final = {
-    "sarif": ("sarif", "sarif"),
-    "github": ("github", "annotations"),
-    "gitlab": ("gitlab", "code_quality"),
-    "junit": ("junit", "junit"),
-}
-_WRITERS: Final[Mapping[str, Callable[[Run], int]]] = {
-    "text": _text,
-    "json": _json,
-    "jsonl": _json,
-    **dict.fromkeys(_OF_FINDINGS, _of_findings),
-}
+    return made.exit_code(requirements, incomplete)

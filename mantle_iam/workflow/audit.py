@@ -7,32 +7,37 @@ printing here; whoever shows a report takes its rows as they come and reads the 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import import_module
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import Any, Final
 
+from mantle_iam.audit.capabilities import DEFAULT_PROJECT, DEFAULT_REGIONS
 from mantle_iam.audit.matrix import Plan, sheet_of
 from mantle_iam.audit.requirements import Must, Rule, RuleResult, Shortfall
 from mantle_iam.audit.results import Shape
-from mantle_iam.errors import InputError, MantleIamError
+from mantle_iam.collect.own_account import UNKNOWN_ACCOUNT
+from mantle_iam.errors import MantleIamError
 from mantle_iam.iam.inventory import Account
 from mantle_iam.iam.policy import Condition
 from mantle_iam.iam.request import Decision, PolicyType
 from mantle_iam.mantle import overlay
 from mantle_iam.mantle.operations import AuthMethod, Permission
+from mantle_iam.workflow.audit_inputs import Accounts
 from mantle_iam.workflow.audit_journal import Journal
-from mantle_iam.workflow.shards import ClientExecutor, InlineExecutor, Shard, collect_less, run_shards
+from mantle_iam.workflow.audit_work import Done, Task, Worker, pack, run_packed
+from mantle_iam.workflow.engines import Engine as Engine
+from mantle_iam.workflow.engines import executors
+from mantle_iam.workflow.shards import Shard, run_shards
 
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_UNKNOWN: Final = 3
+_NO_ACCOUNT: Final = f":{UNKNOWN_ACCOUNT}:"
 _MOST_SHORTFALLS: Final = 200
 """Of one rule that are told one by one; all are counted."""
-_AHEAD: Final = 2
-"""Accounts in flight for each worker."""
 
 _DENIALS: Final = {
     "create-keys": "key-creation",
@@ -47,17 +52,6 @@ _KEY_DENIALS: Final = {
     AuthMethod.LONG_TERM_KEY.value: "long-term-keys",
     AuthMethod.SHORT_TERM_KEY.value: "short-term-keys",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """By what accounts are run."""
-
-    workers: int = 1
-    name: str = "processes"
-    """``processes`` or ``dask``."""
-    scheduler: str = ""
-    """Address of a dask scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +95,7 @@ class Audit:
 
 
 def audit(
-    plan: Plan, accounts: Iterable[Account], *, engine: Engine | None = None, journal: Journal | None = None
+    plan: Plan, accounts: Accounts | Iterable[Account], *, engine: Engine | None = None, journal: Journal | None = None
 ) -> Audit:
     """Begin to ask ``plan`` of ``accounts``; nothing is read before ``rows`` are taken.
 
@@ -110,88 +104,108 @@ def audit(
     """
     engine = engine or Engine()
     sheet_of(plan, "aws")
+    make_executor = executors(engine)
+    source = accounts if isinstance(accounts, Accounts) else Accounts(given=accounts)
     made = Audit(plan, totals=[RuleResult() for _ in plan.rules])
-    made.rows = _rows(made, accounts, _executors(engine), max(engine.workers, 1) * _AHEAD, journal)
+    made.rows = _rows(made, source, engine, make_executor, journal)
     return made
 
 
 def columns(plan: Plan, partition: str = "aws") -> tuple[str, ...]:
-    """The labels of the matrix' cells, in their order."""
+    """The labels of the matrix' cells, in their order: with the project, the model and the region where several are asked."""
     sheet, _ = sheet_of(plan, partition)
     cells = [sheet.cells[index] for index in sheet.parts[0]]
-    labels = [cell.label for cell in cells]
     found = []
-    for cell, label in zip(cells, labels, strict=True):
-        more = [cell.project, cell.model or "any model", cell.region] if labels.count(label) > 1 else []
-        found.append(" ".join([label, *more]))
+    for cell in cells:
+        alike = [other for other in cells if other.label == cell.label]
+        more = [
+            *([cell.project] if len({other.project for other in alike}) > 1 else []),
+            *([cell.model or "any model"] if len({other.model for other in alike}) > 1 else []),
+            *([cell.region] if len({other.region for other in alike}) > 1 else []),
+        ]
+        found.append(" ".join([cell.label, *more]))
     return tuple(found)
 
 
-def asked_of(plan: Plan, partition: str = "aws") -> str:
+def asked_of(plan: Plan, partitions: Iterable[str] = ("aws",)) -> str:
     """Which project and region stand for all in the matrix, in words; empty where these were named."""
-    sheet, _ = sheet_of(plan, partition)
-    cells = [sheet.cells[index] for index in sheet.parts[0]]
-    if not cells:
-        return ""
-    project, region = not plan.matrix.projects, not plan.matrix.regions
-    places = [f"project/{cells[0].project}"] if project else []
-    places += [cells[0].region] if region else []
-    options = ["--project"] if project else []
-    options += ["--region"] if region else []
-    return f"asked of {' in '.join(places)}; of others with {', '.join(options)}" if places else ""
+    places = []
+    for partition in sorted(set(partitions)):
+        sheet, _ = sheet_of(plan, partition)
+        regions = dict.fromkeys(sheet.cells[index].region for index in sheet.parts[0])
+        if not regions or plan.matrix.regions:
+            continue
+        known = partition in DEFAULT_REGIONS
+        places.append(", ".join(regions) if known else f"any region of {partition}, where no endpoint is known")
+    project = [] if plan.matrix.projects else [f"project/{DEFAULT_PROJECT}"]
+    told = " in ".join([*project, *([" and ".join(places)] if places else [])])
+    options = [*(["--project"] if project else []), *(["--region"] if places else [])]
+    return f"asked of {told}; of others with {', '.join(options)}" if told else ""
 
 
 def _rows(
     made: Audit,
-    accounts: Iterable[Account],
+    source: Accounts,
+    engine: Engine,
     make_executor: Callable[[], Executor],
-    ahead: int,
     journal: Journal | None,
 ) -> Iterator[Row]:
-    for shard in _shards(made, accounts, make_executor, ahead, journal):
-        made.accounts += 1
+    job, tasks = source.begin(made.plan, hold=engine.remote or journal is not None)
+    function = Worker(job).run if engine.inline else partial(run_packed, pack(job))
+    shards = run_shards(function, tasks, make_executor, ahead=engine.ahead)
+    if journal is not None:
+        journal.bind(job.binding)
+        shards = _resumed(made, journal, function, tasks, make_executor, engine.ahead)
+    for shard in shards:
         made.retried += shard.attempts - 1
-        result = shard.result
-        if result is None:
-            made.failures.append((shard.account, shard.error))
+        if shard.result is None:
+            if shard.item.dump is None:
+                made.accounts += 1
+                made.failures.append((shard.item.name, shard.error))
+            else:
+                source.fail(shard.item, shard.error)
             continue
-        made.problems += result.problems
-        made.principals += len(result.rows)
-        made.totals = [_added(old, new) for old, new in zip(made.totals, result.rules, strict=True)]
-        for arn, shape in result.rows:
-            yield Row(arn, result.account, result.shapes[shape])
+        source.take(shard.item, shard.result)
+        for result in shard.result.results:
+            made.accounts += 1
+            made.problems += result.problems
+            made.principals += len(result.rows)
+            made.totals = [_added(old, new) for old, new in zip(made.totals, result.rules, strict=True)]
+            for arn, shape in result.rows:
+                yield Row(arn, result.account, result.shapes[shape])
+    source.end()
 
 
-def _shards(
+def _resumed(
     made: Audit,
-    accounts: Iterable[Account],
+    journal: Journal,
+    function: Callable[[Task], Done],
+    tasks: Iterable[Task],
     make_executor: Callable[[], Executor],
     ahead: int,
-    journal: Journal | None,
-) -> Iterator[Shard]:
-    if journal is None:
-        yield from run_shards(made.plan, accounts, make_executor, ahead=ahead)
-        return
-    # Accounts that are finished wait here, by their keys alone, until the unfinished ones before them are through.
-    order: list[tuple[str, str, bool]] = []
+) -> Iterator[Shard[Task, Done]]:
+    """As ``run_shards``, but for what is in the journal."""
+    # What is finished waits here, by its key alone, until the unfinished before it is through.
+    order: deque[tuple[str, Task, bool]] = deque()
 
-    def unfinished() -> Iterator[Account]:
-        for account in accounts:
-            key = journal.key(account)
+    def unfinished() -> Iterator[Task]:
+        for task in tasks:
+            key = journal.key(task)
             known = journal.find(key) is not None
-            order.append((key, account.id, known))
+            order.append((key, replace(task, account=None, files={}) if known else task, known))
             if not known:
-                yield account
+                yield task
 
-    def finished() -> Iterator[Shard]:
+    def finished() -> Iterator[Shard[Task, Done]]:
         while order and order[0][2]:
-            key, account, _ = order.pop(0)
-            made.reused += 1
-            yield Shard(account, journal.find(key))
+            key, task, _ = order.popleft()
+            done = journal.find(key)
+            made.reused += len(done.results) if done is not None else 0
+            yield Shard(task, done)
 
-    for shard in run_shards(made.plan, unfinished(), make_executor, ahead=ahead):
+    for shard in run_shards(function, unfinished(), make_executor, ahead=ahead):
         yield from finished()
-        key, _, _ = order.pop(0)
+        key, _, _ = order.popleft()
         if shard.result is not None:
             journal.add(key, shard.result)
         yield shard
@@ -206,41 +220,6 @@ def _added(old: RuleResult, new: RuleResult) -> RuleResult:
         (*old.shortfalls, *new.shortfalls)[:_MOST_SHORTFALLS],
         tuple(sorted({*old.met, *new.met})),
     )
-
-
-def _executors(engine: Engine) -> Callable[[], Executor]:
-    if engine.name == "dask":
-        return _dask(engine.scheduler)
-    if engine.workers <= 1:
-        return InlineExecutor
-
-    def processes() -> Executor:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        # Not fork: a library's threads must not be copied into a child.
-        return ProcessPoolExecutor(engine.workers, mp_context=get_context("spawn"), initializer=collect_less)
-
-    return processes
-
-
-def _dask(scheduler: str) -> Callable[[], Executor]:
-    if not scheduler:
-        raise InputError("the dask engine needs a scheduler", help="--scheduler tcp://HOST:8786")
-    try:
-        # By name, since the extra is seldom there.
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise InputError("the dask engine is not installed", help="pip install 'mantle-iam[dask]'") from None
-
-    def make() -> Executor:
-        try:
-            client = distributed.Client(scheduler, timeout=20, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(f"no dask scheduler answers at `{scheduler}`: {type(error).__name__}") from None
-        return ClientExecutor(client)
-
-    return make
 
 
 # -- requirements
@@ -287,18 +266,26 @@ def _shortfall(rule: Rule, one: Shortfall) -> dict[str, Any]:
 
 
 def _reason(rule: Rule, one: Shortfall, told: dict[str, Any]) -> str:
+    """Why, with the action that decides where a capability needs several."""
     what = f"{one.what} with {one.auth}"
-    statements = _statements(told)
+    statements = ", ".join(_statements(told))
+    actions = list(dict.fromkeys(item["action"] for item in told["decided_by"] if "action" in item))
+    deciding = f" ({', '.join(actions)})" if actions and actions != [one.what] else ""
     if one.result == Decision.UNKNOWN:
-        return f"whether {what} is allowed depends on {', '.join(told['depends_on'])}"
+        return f"whether {what}{deciding} is allowed depends on {', '.join(told['depends_on'])}"
     if rule.must is Must.NOT_ALLOW:
-        return f"{what} is allowed by {', '.join(statements) or 'its policies'}"
+        return f"{what} is allowed by {statements or 'its policies'}"
     if one.result == Decision.EXPLICIT_DENY:
-        return f"{what} is denied by {', '.join(statements) or 'a Deny statement'}"
+        return f"{what}{deciding} is denied by {statements or 'a Deny statement'}"
     said = [item["reason"] for item in told["decided_by"] if "reason" in item]
     layers = dict.fromkeys(item["layer"] for item in told["decided_by"] if "reason" not in item)
-    actions = dict.fromkeys(item["action"] for item in told["decided_by"] if "action" in item)
-    return said[0] if said else f"{what} is not allowed: {', '.join(layers)} does not allow {', '.join(actions)}"
+    places = ", ".join(told.get("elsewhere", ()))
+    beside = (
+        f"; policies name {places}, which the rule may ask for by `projects`, `regions` or `models`" if places else ""
+    )
+    return (
+        said[0] if said else f"{what} is not allowed: {', '.join(layers)} does not allow {', '.join(actions)}{beside}"
+    )
 
 
 def _statements(told: dict[str, Any], layer: str = "") -> list[str]:
@@ -309,7 +296,10 @@ def _statements(told: dict[str, Any], layer: str = "") -> list[str]:
 
 def _named(item: dict[str, Any]) -> str:
     sid = f" `{item['sid']}`" if item.get("sid") else f" {item['statement']}"
-    where = item.get("file", "") + (f":{item['line']}" if item.get("line") else "")
+    file, line = item.get("file", ""), item.get("line")
+    # Where there is no line, as in a dump, the resource or the place in the document.
+    within = "" if line else item.get("address") or item.get("pointer", "")
+    where = f"{file}:{line}" if line else ", ".join(part for part in (file, within) if part)
     return f"{item['layer']} policy `{item.get('policy', '')}` statement{sid}{f' ({where})' if where else ''}"
 
 
@@ -331,7 +321,11 @@ def _fix(rule: Rule, one: Shortfall, told: dict[str, Any]) -> dict[str, Any] | N
     layers = {item["layer"] for item in told["decided_by"]}
     if layers != {PolicyType.IDENTITY.value}:
         return None
-    return _policy(tuple((action, resource, model) for action, resource, model in told["permissions"]))
+    # What a plan or a template deploys into an account that it does not name is attached in whichever that is.
+    permissions = (
+        (action, resource.replace(_NO_ACCOUNT, ":*:"), model) for action, resource, model in told["permissions"]
+    )
+    return _policy(tuple(permissions))
 
 
 @lru_cache(maxsize=256)

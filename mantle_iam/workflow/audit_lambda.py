@@ -1,7 +1,8 @@
 """The audit as an AWS Lambda function: a batch of dumps in a bucket, each audited by itself, its report put beside.
 
 For the Distributed Map of ``templates/aws-native/audit.yaml``.  The same ``audit`` as on the command line; what comes out is what
-``--output jsonl`` prints.  An object gives the same report whenever it is asked again, so that a retry does no harm.
+``--output jsonl`` prints, and as there findings are told and requirements decide.  An object gives the same report whenever it is
+asked again, so that a retry does no harm.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
 """
@@ -9,11 +10,8 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemba
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import chdir
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
 
 from mantle_iam.audit.capabilities import Wanted
@@ -24,13 +22,13 @@ from mantle_iam.errors import InputError, MantleIamError
 from mantle_iam.iam.inventory import InputStatus
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.report.audit import json_head, json_tail
-from mantle_iam.report.findings.results import Results, sound
+from mantle_iam.report.findings.results import sound
 from mantle_iam.workflow.audit import EXIT_DONE, EXIT_FAILED, EXIT_UNKNOWN, audit
 from mantle_iam.workflow.audit_findings import Findings, finding_objects
 from mantle_iam.workflow.audit_inputs import Accounts, read_requirements
 
 LARGEST_OBJECT: Final = 512 * 1024 * 1024
-"""Bytes; a function has only so much room for files."""
+"""Bytes; a function has only so much room."""
 _QUESTIONS: Final = ("capabilities", "actions", "auth", "projects", "models", "regions", "principals")
 _KNOWN: Final = {"bucket", "results_bucket", "results_prefix", "shared", "requirements", *_QUESTIONS}
 
@@ -117,24 +115,26 @@ def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
 def run_batch(batch: Batch, bucket: Bucket) -> dict[str, Any]:
     """Audit every object of ``batch``; one that cannot be read is said and does not stop the others.
 
-    Returns what became of each, and the exit code that the command line would end with.
+    Returns what became of each, the exit code that the command line would end with, and what is odd about the requirements.
     """
-    with TemporaryDirectory() as folder:
-        root = Path(folder)
-        # The shared ones and the requirements are needed by all: where they cannot be had, nothing can be said.
-        shared = tuple(_fetch(bucket, batch.bucket, key, root) for key in batch.shared)
-        plan = _plan(batch, bucket)
-        results = [_object(batch, key, plan, shared, bucket, root) for key in batch.keys]
+    # The shared ones and the requirements are needed by all: where they cannot be had, nothing can be said.
+    shared = {key: _fetch(bucket, batch.bucket, key) for key in batch.shared}
+    notes: list[str] = []
+    plan = _plan(batch, bucket, notes)
+    results = [_object(batch, key, plan, shared, bucket) for key in batch.keys]
     codes = {one["exit_code"] for one in results}
     code = next((one for one in (EXIT_FAILED, EXIT_UNKNOWN) if one in codes), EXIT_DONE)
-    return {"exit_code": code, "results": results}
+    return {"exit_code": code, "results": results, "notes": notes}
 
 
-def _plan(batch: Batch, bucket: Bucket) -> Plan:
+def _plan(batch: Batch, bucket: Bucket, notes: list[str]) -> Plan:
     rules: tuple[Rule, ...] = ()
     if batch.requirements:
-        text = _read(bucket, batch.bucket, batch.requirements).decode("utf-8", errors="replace")
-        rules = read_requirements(text, batch.requirements)
+        try:
+            text = _read(bucket, batch.bucket, batch.requirements).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{batch.requirements}: byte {error.start} is no UTF-8") from None
+        rules = read_requirements(text, batch.requirements, notes)
     asked = batch.questions
     try:
         auths = tuple(AuthMethod(name) for name in asked["auth"])
@@ -151,30 +151,22 @@ def _plan(batch: Batch, bucket: Bucket) -> Plan:
     return Plan(wanted, rules, (), asked["principals"])
 
 
-def _object(batch: Batch, key: str, plan: Plan, shared: tuple[str, ...], bucket: Bucket, root: Path) -> dict[str, Any]:
+def _object(batch: Batch, key: str, plan: Plan, shared: Mapping[str, bytes], bucket: Bucket) -> dict[str, Any]:
     try:
-        name = _fetch(bucket, batch.bucket, key, root)
-    except InputError as error:
-        return {"key": key, "status": "failed", "exit_code": EXIT_UNKNOWN, "problems": [error.message]}
-    try:
-        # So that reports name objects by their keys.  A function's process runs one invocation at a time.
-        with chdir(root):
-            lines, told = _report(plan, (name, *shared))
+        held = {key: shared[key] if key in shared else _fetch(bucket, batch.bucket, key), **shared}
+        lines, told = _report(plan, held)
     except MantleIamError as error:
         return {"key": key, "status": "failed", "exit_code": EXIT_UNKNOWN, "problems": [error.message]}
-    finally:
-        if name not in shared:
-            (root / name).unlink()
     report = f"{batch.results_prefix}{key}.jsonl"
     body = sound("".join(f"{line}\n" for line in lines)).encode()
     bucket.put_object(Bucket=batch.results_bucket, Key=report, Body=body, ContentType="application/jsonl")
     return {"key": key, "report": report, **told}
 
 
-def _report(plan: Plan, paths: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+def _report(plan: Plan, held: Mapping[str, bytes]) -> tuple[list[str], dict[str, Any]]:
     """The lines of a report: a principal each, and a last one with all the rest."""
     watcher = Findings()
-    accounts = Accounts(tuple(dict.fromkeys(paths)), watcher=watcher)
+    accounts = Accounts(tuple(held), held=held, findings=watcher)
     made = audit(plan, accounts)
     lines = [principal_json(row.arn, row.account, row.shape) for row in made.rows]
     requirements, found = made.requirements(), watcher.result()
@@ -193,27 +185,19 @@ def _report(plan: Plan, paths: Iterable[str]) -> tuple[list[str], dict[str, Any]
         if one.status is not InputStatus.READ
         for problem in one.problems or ("not read",)
     ]
-    severe = any(map(Results(()).fails, found.findings))
     return [*lines, json.dumps(last, ensure_ascii=False)], {
         "status": "read" if made.accounts and not accounts.incomplete else "partial",
-        "exit_code": EXIT_FAILED if severe else made.exit_code(requirements, accounts.incomplete or not made.accounts),
+        "exit_code": made.exit_code(requirements, accounts.incomplete or not made.accounts),
         "principals": made.principals,
         "problems": [*problems, *notes],
     }
 
 
-def _fetch(bucket: Bucket, name: str, key: str, root: Path) -> str:
-    """The object ``key`` as a file below ``root``, by the same name."""
-    parts = key.split("/")
-    if key.startswith("/") or "\0" in key or any(part in ("", ".", "..") for part in parts):
+def _fetch(bucket: Bucket, name: str, key: str) -> bytes:
+    """The object ``key``, which must not be taken for a file of this machine."""
+    if key.startswith("/") or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
         raise InputError(f"the key `{key}` cannot be the name of a file")
-    path = root / PurePosixPath(key)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_read(bucket, name, key))
-    except OSError as error:
-        raise InputError(f"`{key}` cannot be written to a file: {(error.strerror or str(error)).lower()}") from None
-    return key
+    return _read(bucket, name, key)
 
 
 def _read(bucket: Bucket, name: str, key: str) -> bytes:

@@ -1,148 +1,92 @@
-"""Accounts as shards of a pure function, over any ``concurrent.futures.Executor``: in order, nothing lost, nothing twice.
+"""Shards of a pure function over any ``concurrent.futures.Executor``: in order, nothing lost, nothing twice.
 
-Knows neither what is asked nor where accounts come from.  At most a few accounts are held at a time.  A shard that fails is tried
-again; when a whole pool breaks (its process was killed), the shards in flight are run one at a time in a new one, so that the one
-at fault is found and the others do not pay for it.
+Knows neither what a shard is nor what becomes of it.  At most a few are held at a time.  A shard that fails is tried again; when
+a whole pool breaks (its process was killed, its cluster is gone), the shards in flight are run one at a time in a new one, so
+that the one at fault is found and the others do not pay for it.
 """
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
-from mantle_iam.audit.matrix import Plan, audit_account
-from mantle_iam.audit.results import AccountResult
 from mantle_iam.errors import InputError
-from mantle_iam.iam.inventory import Account
 
 ATTEMPTS: Final = 3
 
-Function = Callable[[Plan, Account], AccountResult]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """What became of one account."""
+class Shard(Generic[Item, Result]):
+    """What became of one item."""
 
-    account: str
-    """Its id."""
-    result: AccountResult | None
+    item: Item
+    result: Result | None
     """``None`` when it failed every time."""
     attempts: int = 1
     error: str = ""
 
 
 @dataclass(slots=True)
-class _Flight:
-    account: Account
-    future: Future[AccountResult]
+class _Flight(Generic[Item, Result]):
+    item: Item
+    future: Future[Result]
     attempts: int = 1
 
 
-def collect_less() -> None:
-    """Let the garbage collector look less often: records hold no cycles, and its rounds are a third of the time.
-
-    For processes that do nothing else; ``CollectingLess`` for those that do.
-    """
-    gc.freeze()
-    gc.set_threshold(500_000, 50, 100)
-
-
-class CollectingLess:
-    """The same for the length of a ``with`` block."""
-
-    def __enter__(self) -> None:
-        self._before = gc.get_threshold()
-        collect_less()
-
-    def __exit__(self, *_: object) -> None:
-        gc.set_threshold(*self._before)
-        gc.unfreeze()
-
-
-class InlineExecutor(Executor):
-    """Runs what is submitted at once, in this very process."""
-
-    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        """As ``Executor.submit``."""
-        future: Future[object] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class ClientExecutor(Executor):
-    """The executor of a ``dask.distributed`` client, which is closed with it."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        # Results are wanted once each, whatever equal tasks there were before.
-        self._executor: Executor = client.get_executor(pure=False)
-
-    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        """As ``Executor.submit``."""
-        return self._executor.submit(fn, *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As ``Executor.shutdown``; the client's connection ends as well."""
-        self._executor.shutdown(wait=wait)
-        self._client.close()
-
-
 def run_shards(
-    plan: Plan,
-    accounts: Iterable[Account],
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
     make_executor: Callable[[], Executor],
     *,
     ahead: int = 1,
-    function: Function = audit_account,
-) -> Iterator[Shard]:
-    """Every account's result, in the order of ``accounts``.  ``ahead``: how many are in flight at most.
+) -> Iterator[Shard[Item, Result]]:
+    """Every item's result, in the order of ``items``.  ``ahead``: how many are in flight at most.
 
     Raises:
-        InputError: what is asked cannot be, which is no account's fault.
+        InputError: what is asked cannot be, which is no item's fault.
+        UndeterminedError: no new pool can be had for one that broke.
     """
-    runner = _Runner(plan, make_executor, function)
+    runner = _Runner(function, make_executor)
     try:
-        source = iter(accounts)
+        source = iter(items)
         while runner.fill(source, 1 if runner.isolated else max(ahead, 1)):
             yield runner.next()
     finally:
         runner.close()
 
 
-class _Runner:
-    def __init__(self, plan: Plan, make_executor: Callable[[], Executor], function: Function) -> None:
-        self.plan = plan
-        self.make_executor = make_executor
+class _Runner(Generic[Item, Result]):
+    def __init__(self, function: Callable[[Item], Result], make_executor: Callable[[], Executor]) -> None:
         self.function = function
+        self.make_executor = make_executor
         self.executor = make_executor()
-        self.flights: deque[_Flight] = deque()
+        self.flights: deque[_Flight[Item, Result]] = deque()
         self.isolated = 0
         """Shards at the head that are run alone, since one of them may have broken the pool."""
 
-    def fill(self, source: Iterator[Account], ahead: int) -> bool:
-        """Submit accounts up to ``ahead``; whether anything is in flight."""
+    def fill(self, source: Iterator[Item], ahead: int) -> bool:
+        """Submit items up to ``ahead``; whether anything is in flight."""
         while len(self.flights) < ahead:
-            account = next(source, None)
-            if account is None:
+            try:
+                item = next(source)
+            except StopIteration:
                 break
-            self.flights.append(_Flight(account, self._submit(account)))
+            self.flights.append(_Flight(item, self._submit(item)))
         return bool(self.flights)
 
-    def next(self) -> Shard:
+    def next(self) -> Shard[Item, Result]:
         """The result of the oldest shard."""
         while True:
             flight = self.flights[0]
             try:
                 result = flight.future.result()
-            except BrokenExecutor as error:
+            except (BrokenExecutor, CancelledError) as error:  # a cluster that is gone cancels
                 self._replace(flight)
                 if flight.attempts <= ATTEMPTS:
                     continue
@@ -152,16 +96,16 @@ class _Runner:
             except Exception as error:  # whatever a worker throws is that shard's failure, and is said
                 if flight.attempts < ATTEMPTS:
                     flight.attempts += 1
-                    flight.future = self._submit(flight.account)
+                    flight.future = self._submit(flight.item)
                     continue
                 shard = self._failed(flight, error)
             else:
-                shard = Shard(flight.account.id, result, flight.attempts)
+                shard = Shard(flight.item, result, flight.attempts)
             self.flights.popleft()
             if self.isolated:
                 self.isolated -= 1
                 if self.isolated and self.flights:
-                    self.flights[0].future = self._submit(self.flights[0].account)
+                    self.flights[0].future = self._submit(self.flights[0].item)
                 else:
                     self.isolated = 0
             return shard
@@ -170,16 +114,17 @@ class _Runner:
         """Give the executor back."""
         self.executor.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, account: Account) -> Future[AccountResult]:
+    def _submit(self, item: Item) -> Future[Result]:
         try:
-            return self.executor.submit(self.function, self.plan, account)
-        except BrokenExecutor as error:
-            # It broke while nobody looked; whoever asks for the result finds out.
-            future: Future[AccountResult] = Future()
+            return self.executor.submit(self.function, item)
+        except InputError:
+            raise
+        except Exception as error:  # it broke while nobody looked; whoever asks for the result finds out
+            future: Future[Result] = Future()
             future.set_exception(error)
             return future
 
-    def _replace(self, head: _Flight) -> None:
+    def _replace(self, head: _Flight[Item, Result]) -> None:
         """A new executor, in which the shards in flight run alone; only one that was alone is known to be at fault."""
         if self.isolated:
             head.attempts += 1
@@ -187,9 +132,9 @@ class _Runner:
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.executor = self.make_executor()
         if head.attempts <= ATTEMPTS:
-            head.future = self._submit(head.account)
+            head.future = self._submit(head.item)
 
     @staticmethod
-    def _failed(flight: _Flight, error: BaseException) -> Shard:
+    def _failed(flight: _Flight[Item, Result], error: BaseException) -> Shard[Item, Result]:
         what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        return Shard(flight.account.id, None, min(flight.attempts, ATTEMPTS), what)
+        return Shard(flight.item, None, min(flight.attempts, ATTEMPTS), what)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from moto_in_process import mocked
 
 from mantle_iam import bundled
 from mantle_iam.errors import InputError
@@ -47,9 +48,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     import boto3
-    from moto import mock_aws
 
-    with mock_aws():
+    with mocked("s3"):
         client = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET)
         yield client
@@ -96,7 +96,7 @@ def test_asked_again_it_gives_the_same(s3: Any) -> None:
 
 def test_findings_are_in_the_report(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="a.json", Body=_dump("111122223333", "bedrock-mantle:InvokeModel"))
-    assert handler(_event("a.json"), None)["exit_code"] == 1
+    assert handler(_event("a.json"), None)["exit_code"] == 0
     (finding,) = [one for one in _report(s3, "a.json")[-1]["findings"] if one["rule"] == "unknown-action"]
     assert finding["file"] == "a.json"
 
@@ -116,6 +116,25 @@ def test_requirements_decide_the_exit_code(s3: Any) -> None:
     assert told["exit_code"] == 1
     (requirement,) = _report(s3, "a.json")[-1]["requirements"]
     assert requirement["result"] == "failed"
+
+
+def test_requirements_in_another_encoding_are_refused(s3: Any) -> None:
+    rule = {"name": "caf\u00e9", "must": "not-allow", "principals": "*", "capabilities": "infer"}
+    text = json.dumps({"version": 1, "rules": [rule]}, ensure_ascii=False)
+    s3.put_object(Bucket=BUCKET, Key="access.json", Body=text.encode("latin-1"))
+    s3.put_object(Bucket=BUCKET, Key="a.json", Body=_dump("111122223333", "bedrock-mantle:*"))
+    with pytest.raises(InputError, match=r"access\.json: byte \d+ is no UTF-8"):
+        handler(_event("a.json", requirements="access.json"), None)
+    s3.put_object(Bucket=BUCKET, Key="access.json", Body=text.encode("utf-8-sig"))
+    assert handler(_event("a.json", requirements="access.json"), None)["notes"] == []
+
+
+def test_what_is_odd_about_requirements_is_answered(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a.json", Body=_dump("111122223333", "bedrock-mantle:*"))
+    rule = {"name": "new", "must": "allow", "principals": "*", "capabilities": "infer", "models": "nobody.knows-this"}
+    s3.put_object(Bucket=BUCKET, Key="access.json", Body=json.dumps({"version": 1, "rules": [rule]}).encode())
+    (note,) = handler(_event("a.json", requirements="access.json"), None)["notes"]
+    assert "nobody.knows-this" in note
 
 
 def test_one_bad_object_does_not_stop_the_others(s3: Any) -> None:
