@@ -9,6 +9,7 @@ import click
 
 from mantle_iam import __version__
 from mantle_iam.cli.common import color_option, output_option, print_json, use_color
+from mantle_iam.cli.reports import Report, checkout, report_option, spare, template
 from mantle_iam.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +17,7 @@ if TYPE_CHECKING:
     from mantle_iam.report.findings.results import Results
     from mantle_iam.workflow.lint import Linted
 
-_FORMATTERS = {
-    # format: module of report/findings and its function; each is imported when it is asked for
-    "sarif": ("sarif", "sarif"),
-    "github": ("github", "annotations"),
-    "gitlab": ("gitlab", "code_quality"),
-    "junit": ("junit", "junit"),
-    "csv": ("separated", "findings_csv"),
-    "markdown": ("markdown", "findings_markdown"),
-}
-FORMATS = ("text", "json", *_FORMATTERS)
+FORMATS = ("text", "json", "html", "csv", "markdown", "sarif", "junit", "github", "gitlab")
 _KINDS = ("identity", "scp", "rcp", "boundary", "vpc-endpoint", "trust")
 _AUTH = ("sigv4", "short-term-key", "long-term-key")
 _LEVELS = ("error", "warning", "info", "never")
@@ -41,10 +33,17 @@ _MOST_NOTES = 5
     "--kind", type=click.Choice(_KINDS), help="What the documents are for. Guessed where not given, and said."
 )
 @click.option(
-    "--select", "select", multiple=True, metavar="RULE", help="Ask only this rule; repeatable, or with commas."
+    "--select",
+    "select",
+    multiple=True,
+    metavar="RULE",
+    help="Ask only this rule (or a pattern with *, or all); repeatable, or with commas.",
 )
 @click.option(
     "--ignore", "ignore", multiple=True, metavar="RULE", help="Do not ask this rule; repeatable, or with commas."
+)
+@click.option(
+    "--ignore-unknown", is_flag=True, help="Pass over FILEs that hold no policy, as in folders, e.g. what a hook names."
 )
 @click.option("--list-rules", is_flag=True, help="List the rules and end.")
 @click.option(
@@ -60,6 +59,7 @@ _MOST_NOTES = 5
     help="Suppressions with their reasons. Default: mantle-iam-lint.toml in the working directory, where there is one.",
 )
 @output_option(*FORMATS)
+@report_option(FORMATS)
 @color_option
 def command(
     files: tuple[str, ...],
@@ -67,10 +67,12 @@ def command(
     kind: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    ignore_unknown: bool,
     list_rules: bool,
     fail_on: str,
     config: str | None,
     output: str,
+    reports: tuple[Report, ...],
     color: str,
 ) -> int:
     """Say what is wrong with policies: what grants or refuses nothing, or not what it seems to.
@@ -81,7 +83,7 @@ def command(
 
     \b
     mantle-iam lint policy.json
-    mantle-iam lint policies/ --kind scp --output sarif
+    mantle-iam lint policies/ --kind scp --report sarif=lint.sarif --report html=lint.html
     aws iam get-role-policy … | mantle-iam lint - --auth long-term-key
 
     A finding is let be by an entry with its reason in mantle-iam-lint.toml, or in Terraform and YAML by a comment
@@ -93,10 +95,16 @@ def command(
         return _list_rules(output)
     if not files:
         raise click.UsageError("Missing argument 'FILE...'.")
-    linted = _lint(files, auth, kind, rules_named(select, "--select"), rules_named(ignore, "--ignore"), config)
+    spare((*files, config or ""), reports)
+    linted = _lint(
+        files, auth, kind, rules_named(select, "--select"), rules_named(ignore, "--ignore"), config, ignore_unknown
+    )
     results = _results(linted, fail_on)
     if output == "text":
         _print_notes(linted)
+    for report in reports:
+        with report.open() as file:
+            file.write(_written(results, report.format))
     click.echo(_written(results, output, color), nl=False, color=use_color(color))
     if output != "json":
         _print_suppressed(linted)
@@ -111,6 +119,7 @@ def _lint(
     select: frozenset[str],
     ignore: frozenset[str],
     config: str | None,
+    ignore_unknown: bool,
 ) -> Linted:
     from mantle_iam.audit.lint.engine import Settings
     from mantle_iam.iam.inventory import Purpose
@@ -131,26 +140,29 @@ def _lint(
         kind=purpose,
         suppressions=configured(config),
         standard_input=standard_input,
+        ignore_unknown=ignore_unknown,
     )
 
 
 def rules_named(given: tuple[str, ...], option: str) -> frozenset[str]:
-    """The ids of rules in what was given, one by one or with commas.
+    """The ids of rules in what was given, one by one or with commas: ids, ``all``, patterns with ``*``.
 
     Raises:
         InputError: there is no such rule.
     """
-    from mantle_iam.audit.lint.registry import BY_ID
+    from mantle_iam.audit.lint.registry import BY_ID, ids_like
 
-    names = [name.strip() for each in given for name in each.split(",") if name.strip()]
-    for name in names:
-        if name not in BY_ID:
+    found: frozenset[str] = frozenset()
+    for name in (name.strip() for each in given for name in each.split(",") if name.strip()):
+        ids = ids_like(name[:100])
+        if not ids:
             from difflib import get_close_matches
 
             near = get_close_matches(name[:100], list(BY_ID), n=1)
             hint = f"did you mean `{near[0]}`?" if near else "see `mantle-iam lint --list-rules`"
             raise InputError(f"{option}: `{name[:100]}` is no rule", help=hint)
-    return frozenset(names)
+        found |= ids
+    return found
 
 
 def _results(linted: Linted, fail_on: str) -> Results:
@@ -158,38 +170,36 @@ def _results(linted: Linted, fail_on: str) -> Results:
     from mantle_iam.audit.lint.registry import RULES
     from mantle_iam.report.findings.results import Results
 
-    return Results(
-        linted.findings,
-        linted.inputs,
-        RULES,
-        linted.texts,
-        __version__,
-        None if fail_on == "never" else Severity(fail_on),
-    )
+    level = None if fail_on == "never" else Severity(fail_on)
+    return Results(linted.findings, linted.inputs, RULES, linted.texts, __version__, level, *checkout())
 
 
-def _written(results: Results, output: str, color: str) -> str:
-    if output == "json":
-        from mantle_iam.report.findings.document import findings_json
-
-        return findings_json(results)
+def _written(results: Results, output: str, color: str | None = None) -> str:
+    """The results in a format; for this terminal where ``color`` is told, else for a file."""
     if output == "text":
-        from mantle_iam.cli.show import text_width
-        from mantle_iam.report.ansi import Ansi
         from mantle_iam.report.findings.text import text
 
-        return text(results, width=text_width(), ansi=Ansi(use_color(color)))
-    from importlib import import_module
+        if color is None:
+            return text(results)
+        from mantle_iam.cli.show import text_width
+        from mantle_iam.report.ansi import Ansi
 
-    module, function = _FORMATTERS[output]
-    return str(getattr(import_module(f"mantle_iam.report.findings.{module}"), function)(results))
+        return text(results, width=text_width(), ansi=Ansi(use_color(color)))
+    if output == "html":
+        from mantle_iam.report.findings.html import html
+
+        return html(results, template)
+    from mantle_iam.report.findings import written
+
+    return written(output, results)
 
 
 def _print_notes(linted: Linted) -> None:
+    from mantle_iam.report.findings.text import inert
     from mantle_iam.report.layout import clean
 
     for note in linted.notes[:_MOST_NOTES]:
-        click.echo(f"note: {clean(note)}", err=True)
+        click.echo(inert(f"note: {clean(note)}"), err=True)
     if len(linted.notes) > _MOST_NOTES:
         click.echo(f"note: and {len(linted.notes) - _MOST_NOTES} more documents by their elements or names", err=True)
 

@@ -29,7 +29,10 @@ def _cell(cell: dict[str, Any]) -> GridCell:
         # A layer that could not be read is one thing, a key of the call another; what is mixed depends.
         unreadable = all(name in _LAYERS and name != PolicyType.VPC_ENDPOINT for name in cell["depends_on"])
         return GridCell(Standing.UNKNOWN if unreadable else Standing.DEPENDS, ", ".join(cell["depends_on"]))
-    return GridCell(Standing(answer.value), ", ".join(dict.fromkeys(map(_decider, cell["decided_by"]))))
+    detail = ", ".join(dict.fromkeys(map(_decider, cell["decided_by"])))
+    if cell.get("elsewhere"):
+        return GridCell(Standing.ELSEWHERE, f"{detail}; named: {', '.join(cell['elsewhere'])}")
+    return GridCell(Standing(answer.value), detail)
 
 
 def _decider(item: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const PAGE = 200;
-  const STANDINGS = ["yes", "depends", "unknown", "no"];
+  const STANDINGS = ["yes", "depends", "unknown", "elsewhere", "no"];
   const compare = new Intl.Collator("en", { numeric: true }).compare;
 
   const enhance = (table) => {
@@ -18,23 +18,23 @@
     }));
     const scroll = table.closest(".scroll");
     let page = 0;
-    let shown = [];
+    let found = [];
 
+    const put = (from, to) => body.replaceChildren(...found.slice(from, to).map(({ row }) => row));
     const show = () => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const mark = filter.value;
-      const found = rows.filter(({ text, marks }) => (!mark || marks.has(mark)) && words.every((word) => text.includes(word)));
+      found = rows.filter(({ text, marks }) => (!mark || marks.has(mark)) && words.every((word) => text.includes(word)));
       const pages = Math.max(1, Math.ceil(found.length / PAGE));
       page = Math.min(Math.max(page, 0), pages - 1);
-      const next = found.slice(page * PAGE, (page + 1) * PAGE).map(({ row }) => row);
-      body.replaceChildren(...next);
-      shown = next;
+      put(page * PAGE, (page + 1) * PAGE);
+      tools.querySelector(".pages").hidden = pages === 1;
       for (const pager of pagers) {
         const target = page + Number(pager.dataset.page);
         pager.disabled = target < 0 || target >= pages;
       }
       const first = found.length ? page * PAGE + 1 : 0;
-      status.textContent = `${first} to ${page * PAGE + shown.length} of ${found.length} found, ${rows.length} in all`;
+      status.textContent = `${first} to ${page * PAGE + body.rows.length} of ${found.length} found, ${rows.length} in all`;
     };
 
     const value = (row, index, kind) => {
@@ -69,9 +69,22 @@
     for (const pager of pagers) {
       pager.addEventListener("click", () => { page += Number(pager.dataset.page); show(); scroll.scrollTop = 0; });
     }
+    // Paper has no pages to turn.
+    addEventListener("beforeprint", () => put(0, found.length));
+    addEventListener("afterprint", show);
     tools.hidden = false;
     show();
   };
 
-  for (const table of document.querySelectorAll("table[data-paged]")) enhance(table);
+  // Until they are in pages, rows are not laid out: thousands of them take seconds.  Without this script they are all there.
+  document.documentElement.className = "js";
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const table of document.querySelectorAll("table[data-paged]")) {
+      try {
+        enhance(table);
+      } finally {
+        table.dataset.ready = "";
+      }
+    }
+  });
 })();

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mantle_iam import bundled
+from mantle_iam.audit.capabilities import CAPABILITIES
 from mantle_iam.cli.audit import command
 from mantle_iam.errors import MantleIamError
 
@@ -110,7 +111,7 @@ def test_thousands_are_summarised(folder: Path) -> None:
     many = {f"r{number}": "s3:*" if number % 3 else "bedrock-mantle:*" for number in range(900)}
     (folder / "dumps" / "one.json").write_text(json.dumps(dump(many)), "utf-8")
     found = call(folder / "dumps", "--capability", "list-models")
-    assert len(found.stdout.splitlines()) < 20
+    assert len(found.stdout.splitlines()) < 25
     assert "asked of project/default in us-east-1; of others with --project, --region" in found.stdout
     assert "600: nothing" in found.stdout
     assert "300: everything" in found.stdout
@@ -188,4 +189,184 @@ def test_requirements_in_yaml(folder: Path) -> None:
 
 
 def test_a_principal_that_nobody_is_is_said(folder: Path) -> None:
-    assert "no principal matches --principal" in call(folder / "dumps", "--principal", "role/app").stdout
+    assert "no principal matches --principal" in call(folder / "dumps", "--principal", "*/nobody").stdout
+    found = call(folder / "dumps", "--principal", "role/app").exception
+    assert isinstance(found, MantleIamError)
+    assert (found.exit_code, found.message) == (2, "--principal: `role/app` matches no ARN")
+
+
+def test_nothing_that_could_be_audited_is_said_first(folder: Path) -> None:
+    found = call(folder / "nowhere.json")
+    assert found.return_value == 3
+    assert found.stdout.splitlines()[:3] == ["Nothing was audited", "", "Not or not wholly read"]
+
+
+def scoped(resource: str, action: str = "bedrock-mantle:CreateInference") -> dict[str, Any]:
+    """A dump of a role that may call models on one resource."""
+    document = dump({"app": action})
+    document["RoleDetailList"][0]["RolePolicyList"][0]["PolicyDocument"]["Statement"][0]["Resource"] = resource
+    return document
+
+
+PROJECT = "arn:aws:bedrock-mantle:eu-west-1:111122223333:project/proj_5d5ykleja6cwpirysbb7"
+
+
+def test_a_role_that_is_scoped_to_a_project_is_told_from_one_that_may_nothing(folder: Path) -> None:
+    (folder / "dumps" / "one.json").write_text(json.dumps(scoped(PROJECT)), "utf-8")
+    asked = (folder / "dumps", "--capability", "infer", "--auth", "sigv4", "--no-findings")
+    text = " ".join(call(*asked).stdout.split())
+    assert "role/app n*" in text
+    assert "1 infer 0 1 0 1" in text
+    options = "--project proj_5d5ykleja6cwpirysbb7 --region eu-west-1"
+    assert f"{PROJECT}: 1 principal ({options})" in text
+    report = json.loads(call(*asked, "-o", "json").stdout)
+    jsonschema.validate(report, bundled.schema("audit"))
+    (cell,) = report["principals"][0]["capabilities"]
+    assert (cell["answer"], cell["elsewhere"]) == ("no", [PROJECT])
+    assert list(csv.reader(io.StringIO(call(*asked, "-o", "csv").stdout)))[1][2:] == [
+        "elsewhere",
+        f"identity does not allow bedrock-mantle:CreateInference; named: {PROJECT}",
+    ]
+    assert '<td class="elsewhere"><b>elsewhere</b>' in call(*asked, "-o", "html").stdout
+    # And what it says to ask is the answer.
+    there = json.loads(call(*asked, *options.split(), "-o", "json").stdout)["principals"][0]["capabilities"][0]
+    assert there["answer"] == "yes"
+    assert "elsewhere" not in there
+
+
+def test_a_rule_that_asks_of_the_wrong_project_says_which_the_policies_name(folder: Path) -> None:
+    (folder / "dumps" / "one.json").write_text(json.dumps(scoped(PROJECT)), "utf-8")
+    rule = {"must": "allow", "principals": "*", "capabilities": "infer", "auth": "sigv4"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    report = json.loads(call(folder / "dumps", "--require", folder / "access.json", "-o", "json").stdout)
+    (short,) = report["requirements"][0]["shortfalls"]
+    assert f"; policies name {PROJECT}, which the rule may ask for" in short["reason"]
+
+
+@pytest.mark.parametrize(
+    ("partition", "words"),
+    [
+        ("aws", "asked of project/default in us-east-1; of others with --project, --region"),
+        ("aws-us-gov", "asked of project/default in us-gov-west-1; of others"),
+        ("aws-cn", "asked of project/default in any region of aws-cn, where no endpoint is known; of others"),
+    ],
+)
+def test_what_stands_for_all_is_that_of_the_partition(folder: Path, partition: str, words: str) -> None:
+    text = json.dumps(dump({"app": "bedrock-mantle:*"})).replace("arn:aws:", f"arn:{partition}:")
+    (folder / "dumps" / "one.json").write_text(text, "utf-8")
+    assert words in " ".join(call(folder / "dumps").stdout.split())
+
+
+def test_columns_name_what_differs_between_them(folder: Path) -> None:
+    def header(*more: str) -> list[str]:
+        asked = ("--capability", "count-tokens", "--capability", "read-retention", "-o", "csv", *more)
+        return next(csv.reader(io.StringIO(call(folder / "dumps", *asked).stdout)))[2::2]
+
+    assert header() == ["count-tokens", "read-retention"]
+    models = ("--model", "anthropic.claude-sonnet-5", "--model", "anthropic.claude-opus-4-7")
+    assert header(*models) == [*(f"count-tokens {model}" for model in models[1::2]), "read-retention"]
+    assert header("--region", "us-east-1", "--region", "eu-west-1")[0] == "count-tokens us-east-1"
+
+
+def test_a_statement_in_a_dump_is_named_with_its_place(folder: Path) -> None:
+    rule = {"must": "not-allow", "principals": "*", "capabilities": "list-models"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    report = json.loads(call(folder / "dumps", "--require", folder / "access.json", "-o", "json").stdout)
+    (reason,) = {one["reason"] for one in report["requirements"][0]["shortfalls"]}
+    assert "one.json, arn:aws:iam::111122223333:role/app)" in reason
+
+
+FORMS = [
+    [
+        {"ParameterKey": "Model", "ParameterValue": "openai.gpt-oss-20b"},
+        {"ParameterKey": "B", "UsePreviousValue": True},
+    ],
+    {"Parameters": {"Model": "openai.gpt-oss-20b"}, "Tags": {"team": "a"}},
+    {"Model": "openai.gpt-oss-20b"},
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_parameters_of_a_template_in_a_file(folder: Path, form: Any) -> None:
+    document = statement("bedrock-mantle:CreateInference")
+    document["Statement"][0]["Condition"] = {"StringEquals": {"bedrock-mantle:Model": {"Ref": "Model"}}}
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    properties = {
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+        "Policies": [{"PolicyName": "p", "PolicyDocument": document}],
+    }
+    template = {
+        "Parameters": {"Model": {"Type": "String"}},
+        "Resources": {"App": {"Type": "AWS::IAM::Role", "Properties": properties}},
+    }
+    (folder / "template.json").write_text(json.dumps(template), "utf-8")
+    (folder / "parameters.json").write_text(json.dumps(form), "utf-8")
+    asked = ("--capability", "infer", "--auth", "sigv4", "--no-findings", "-o", "json")
+    given = ("--parameter", f"@{folder / 'parameters.json'}")
+
+    def answer(model: str, *more: str) -> str:
+        report = json.loads(call(folder / "template.json", *asked, "--model", model, *given, *more).stdout)
+        return str(report["principals"][0]["capabilities"][0]["answer"])
+
+    assert (answer("openai.gpt-oss-20b"), answer("openai.gpt-oss-120b")) == ("yes", "no")
+    # What comes later counts.
+    assert answer("openai.gpt-oss-120b", "--parameter", "Model=openai.gpt-oss-120b") == "yes"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '"x"', '[{"ParameterKey": "a"}]', '{"a": {"b": 1}}', "[" * 5000, '[{"ParameterKey": ["a"]}]']
+)
+def test_a_file_that_holds_no_parameters(folder: Path, text: str) -> None:
+    (folder / "parameters.json").write_text(text, "utf-8")
+    found = call(folder / "dumps", "--parameter", f"@{folder / 'parameters.json'}")
+    assert isinstance(found.exception, MantleIamError)
+    assert "no file of parameters" in found.exception.message
+
+
+def test_what_was_not_read_comes_before_a_finding_as_with_lint(folder: Path) -> None:
+    asked = (folder / "dumps", "--fail-on", "error")
+    assert call(*asked).return_value == 1
+    (folder / "dumps" / "broken.json").write_text('{"RoleDetailList": [', "utf-8")
+    assert call(*asked).return_value == 3
+    rule = {"must": "not-allow", "principals": "*", "capabilities": "list-models"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    assert call(*asked, "--require", folder / "access.json").return_value == 1
+
+
+def test_the_help_has_headings_and_every_capability() -> None:
+    text = call("--help").stdout
+    headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [one.split(" (")[0] for one in headings] == [
+        "What is read",
+        "With --live",
+        "What is asked",
+        "Findings, as of mantle-iam lint:",
+        "How it is run:",
+        "Other options:",
+    ]
+    assert all(f"\n    {one.name} " in text for one in CAPABILITIES)
+
+
+def test_service_control_policies_of_a_folder_bind_and_are_not_called_idle(folder: Path) -> None:
+    (folder / "scps").mkdir()
+    for name, effect, action in (("all", "Allow", "*"), ("no", "Deny", "bedrock-mantle:*")):
+        (folder / "scps" / f"{name}.json").write_text(json.dumps(statement(action, effect=effect)), "utf-8")
+    found = call(folder / "dumps", "--scp", folder / "scps", "--capability", "list-models", "--no-findings")
+    assert "1 list-models 0 2 0" in " ".join(found.stdout.split())
+    assert "bind no principal" not in found.stdout
+    # Those that nobody says what they are for are.
+    found = call(folder / "dumps", folder / "scps", "--capability", "list-models", "--no-findings")
+    assert "bind no principal that was read: 2" in found.stdout
+
+
+def test_a_fix_for_a_template_names_no_account_that_nobody_has(folder: Path) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}
+    template = {"Resources": {"App": {"Type": "AWS::IAM::Role", "Properties": role}}}
+    (folder / "template.json").write_text(json.dumps(template), "utf-8")
+    rule = {"must": "allow", "principals": "*", "capabilities": "infer", "auth": "sigv4"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    report = json.loads(call(folder / "template.json", "--require", folder / "access.json", "-o", "json").stdout)
+    (fix,) = {json.dumps(one["fix"]) for one in report["requirements"][0]["shortfalls"]}
+    assert "arn:aws:bedrock-mantle:us-east-1:*:project/default" in fix
+    assert "000000000000" not in fix

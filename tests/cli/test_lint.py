@@ -192,6 +192,40 @@ def test_select_and_ignore(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean `full-access`?" in capsys.readouterr().err
 
 
+def test_rules_by_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    path = write("x.json", document(TYPO, WIDE))
+    assert rules(found(capsys, path, "--select", "all")[1]) == ["unknown-action", "full-access"]
+    assert rules(found(capsys, path, "--select", "unknown-*")[1]) == ["unknown-action"]
+    assert rules(found(capsys, path, "--ignore", "unknown-*, full-access")[1]) == []
+    for nothing in (("--select", "un-*"), ("--ignore", "all"), ("--select", "full-access", "--ignore", "full-*")):
+        capsys.readouterr()
+        assert run(path, *nothing) == 2
+        assert "rule" in capsys.readouterr().err
+
+
+def test_a_file_of_two_names_is_read_once(capsys: pytest.CaptureFixture[str]) -> None:
+    write("d/x.json", document(TYPO))
+    write("d/y.json", document(GOOD))
+    Path("link.json").symlink_to("d/x.json")
+    for names in (("d/x.json", "./d/x.json"), ("d/x.json", "d"), ("d", "d/x.json"), ("d", "d/"), ("link.json", "d")):
+        _, printed = found(capsys, *names)
+        assert rules(printed) == ["unknown-action"], names
+        read = [Path(each["path"]).resolve() for each in printed["inputs"]]
+        assert len(read) == len(set(read)), names
+
+
+@pytest.mark.parametrize("text", ["[]", " [ ] "])
+def test_nothing_to_judge_is_said(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write("x.json", text)
+    assert run(path) == 0
+    assert "nothing was judged" in capsys.readouterr().err
+    _, printed = found(capsys, path)
+    assert printed["inputs"] == [{"path": "x.json", "status": "read", "kind": None, "problems": ["no policy is in it"]}]
+    # Beside something that was judged it is no word on the whole.
+    assert run(path, write("y.json", document(GOOD))) == 0
+    assert "nothing was judged" not in capsys.readouterr().err
+
+
 def test_list_of_rules(capsys: pytest.CaptureFixture[str]) -> None:
     from mantle_iam.audit.lint.registry import RULES
 
@@ -420,6 +454,65 @@ def test_a_comment_without_reason_or_need(capsys: pytest.CaptureFixture[str]) ->
     assert code == 1
 
 
+COMMENTS = [
+    ("# mantle-iam: ignore unknown-action until then", []),
+    ("#mantle-iam:ignore unknown-action until then", []),
+    ("// mantle-iam: ignore unknown-action until then", []),
+    ("//mantle-iam:ignore unknown-action until then", []),
+    ("/* mantle-iam: ignore unknown-action until then */", []),
+    ("/*mantle-iam:ignore unknown-action until then*/", []),
+    ("#  mantle-iam :  ignore  unknown-action  until then", []),
+    ("/* mantle-iam: ignore unknown-action */", ["suppression-without-reason", "unknown-action"]),
+    ("#mantle-iam:ignore unknown-action", ["suppression-without-reason", "unknown-action"]),
+    ("#mantle-iam:ignore", ["suppression-of-unknown-rule", "unknown-action"]),
+    ("# mantle-iam: ignored unknown-action until then", ["unknown-action"]),
+    ("mantle-iam: ignore unknown-action until then", ["unknown-action"]),
+]
+
+
+@pytest.mark.parametrize(("comment", "wanted"), COMMENTS)
+@pytest.mark.parametrize("where", ["behind", "before", "before the block"])
+def test_forms_of_a_comment(comment: str, wanted: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if not comment.startswith(("#", "/")):
+        comment = f"# see {comment}"
+    line = 'Action = "bedrock-mantle:ListTagsForResources"'
+    text = {
+        "behind": f"{{\n {line} {comment}",
+        "before": f"{{\n {comment}\n\n {line}",
+        "before the block": f"{comment}\n{{\n {line}",
+    }[where]
+    policy = f'[\n{text}\nEffect = "Allow"\nResource = "*"\n}}]'
+    write("x.tf", f'resource "aws_iam_policy" "p" {{\npolicy = jsonencode({{\nStatement = {policy}\n}})\n}}\n')
+    code, printed = found(capsys, "x.tf")
+    assert (code, sorted(rules(printed))) == (1 if wanted else 0, wanted)
+
+
+def test_a_comment_before_code_on_its_line_is_about_that_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = TERRAFORM.replace(
+        '        Action   = ["bedrock-mantle:ListTagsForResources"] #',
+        '        /* mantle-iam: ignore unknown-action reason */ Action = ["bedrock-mantle:ListTagsForResources"] # see',
+    )
+    assert rules(found(capsys, write("x.tf", text))[1]) == ["bearer-token-on-resource"]
+
+
+def test_comments_without_end_take_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    import time
+
+    from mantle_iam.audit.lint.suppressions import read_comments
+
+    started = time.perf_counter()
+    for text in (
+        "#" * 10**6,
+        "# " * 10**6,
+        "#" + " " * 10**6,
+        "# mantle-iam" * 10**5,
+        "/*" * 10**6,
+        "\n# mantle-iam: ignore" * 10**4,
+    ):
+        read_comments(text, "x.tf")
+    assert time.perf_counter() - started < 10
+
+
 def test_a_folder_of_documents(capsys: pytest.CaptureFixture[str]) -> None:
     endpoint = {"Effect": "Allow", "Principal": "*", "Action": "bedrock-mantle:CreateInference", "Resource": "*"}
     write("f/good.json", document(GOOD))
@@ -436,6 +529,29 @@ def test_a_folder_of_documents(capsys: pytest.CaptureFixture[str]) -> None:
         ("f/sub/typo.json", "unknown-action"),
     }
     assert [each["path"] for each in printed["inputs"] if each["status"] == "failed"] == ["f/cut.json"]
+
+
+def test_what_a_hook_names_and_is_no_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = (
+        write("policies/tsconfig.json", '{"compilerOptions": {} // no JSON\n}'),
+        write("policies/package.json", {"name": "x"}),
+        write("policies/list.json", [1, 2]),
+        write("policies/notes.txt", "no policy"),
+    )
+    typo = write("policies/typo.json", document(TYPO))
+    code, printed = found(capsys, *unknown, typo)
+    assert (code, rules(printed)) == (3, ["unknown-action"])
+    assert {each["path"] for each in printed["inputs"] if each["status"] == "failed"} == {*unknown}
+    code, printed = found(capsys, "--ignore-unknown", *unknown, typo)
+    assert (code, rules(printed)) == (1, ["unknown-action"])
+    said = {each["path"]: each["problems"] for each in printed["inputs"]}
+    assert said == {**{path: ["passed over: no policy is in it"] for path in unknown}, typo: []}
+    # Nothing is a policy, and that is said; what may be one, or is not there, is no unknown file.
+    assert run("--ignore-unknown", *unknown) == 0
+    assert "nothing was judged" in capsys.readouterr().err
+    assert run("--ignore-unknown", write("policies/cut.json", '{"Statement": [')) == 3
+    assert run("--ignore-unknown", write("policies/empty.json", "")) == 3
+    assert run("--ignore-unknown", "missing.json") == 3
 
 
 def test_a_dump_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:

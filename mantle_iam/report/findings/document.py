@@ -28,9 +28,10 @@ def json_text(document: Any) -> str:
 def findings_document(results: Results) -> dict[str, Any]:
     """Findings in their order, inputs as they were given."""
     findings = in_order(results.findings)
+    marks = fingerprints(findings, results.path)
     return {
         "schema_version": SCHEMA_VERSION,
-        "findings": [finding_document(one, mark) for one, mark in zip(findings, fingerprints(findings), strict=True)],
+        "findings": [finding_document(one, mark) for one, mark in zip(findings, marks, strict=True)],
         "inputs": [input_document(one) for one in results.inputs],
     }
 

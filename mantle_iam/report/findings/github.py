@@ -4,17 +4,18 @@ A step shows ten annotations of a level, and a job fifty, so the worst come firs
 Source: GitHub Docs, "Workflow commands for GitHub Actions"; the escapes are those of ``actions/toolkit``, ``command.ts``.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from mantle_iam.audit.findings import Finding, Severity
 from mantle_iam.iam.inventory import InputStatus
-from mantle_iam.report.findings.results import SEVERITIES, Results, failed, has_file, in_order, relative, sound, where
+from mantle_iam.report.findings.results import Results, failed, has_file, sound, where, worst_first
 from mantle_iam.report.findings.text import sentence
 from mantle_iam.report.layout import clean, one_line
 
-SUMMARY_LIMIT: Final = 1_000_000
-"""Bytes that a step summary may have, less some."""
+SHOWN: Final = 10
+"""Annotations of a level that a step shows."""
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 # "%" first when writing, last when reading.
@@ -32,23 +33,29 @@ class Annotation:
 
 
 def annotations(results: Results) -> str:
-    """One line for each finding, the worst first, then one for each input that could not be read."""
-    ordered = sorted(in_order(results.findings), key=lambda one: SEVERITIES.index(one.severity))
-    made = [_annotation(one) for one in ordered]
+    """One line for each finding, the worst first, then one for each input that could not be read; what is not shown is said."""
+    made = [_annotation(one, results) for one in worst_first(results.findings)]
     for one in failed(results.inputs):
         word = "was not read" if one.status is InputStatus.FAILED else "was read in part"
         problems = one_line(sound("; ".join(one.problems))) or "no reason given"
         made.append(Annotation("error", (("title", "input"),), f"{clean(sound(one.path))} {word}: {problems}"))
-    return "".join(f"{written(one)}\n" for one in made)
+    lines = [written(one) for one in made]
+    if max(Counter(one.command for one in made).values(), default=0) > SHOWN:
+        lines.append(f"{len(made)} annotations, of which a step shows {SHOWN} of each level: the worst are first")
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _annotation(finding: Finding) -> Annotation:
+def _annotation(finding: Finding, results: Results) -> Annotation:
     place = finding.place
     title = ("title", clean(sound(finding.rule)))
     if not has_file(place):
         return Annotation(_COMMANDS[finding.severity], (title,), sound(f"{where(finding)}: {sentence(finding)}"))
     spot = (("line", place.line), ("col", place.column if place.line else None))
-    properties = (("file", sound(relative(place.path))), *((name, str(value)) for name, value in spot if value), title)
+    properties = (
+        ("file", sound(results.path(place.path))),
+        *((name, str(value)) for name, value in spot if value),
+        title,
+    )
     about = f" ({finding.place.address})" if finding.place.address else ""
     return Annotation(_COMMANDS[finding.severity], properties, sentence(finding) + clean(sound(about)))
 

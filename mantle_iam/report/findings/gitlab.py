@@ -10,7 +10,7 @@ from typing import Any
 
 from mantle_iam.audit.findings import Certainty, Finding, Severity
 from mantle_iam.report.findings.document import json_text
-from mantle_iam.report.findings.results import Results, file_uri, fingerprints, has_file, in_order, relative, where
+from mantle_iam.report.findings.results import Results, fingerprints, has_file, in_order, where
 from mantle_iam.report.findings.text import sentence
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
@@ -20,10 +20,11 @@ _LESS_SURE = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO:
 def code_quality(results: Results) -> str:
     """The report: a list, empty where nothing was found."""
     findings = in_order(results.findings)
-    return json_text([_issue(one, mark) for one, mark in zip(findings, fingerprints(findings), strict=True)])
+    marks = fingerprints(findings, results.path)
+    return json_text([_issue(one, mark, results) for one, mark in zip(findings, marks, strict=True)])
 
 
-def _issue(finding: Finding, fingerprint: str) -> dict[str, Any]:
+def _issue(finding: Finding, fingerprint: str, results: Results) -> dict[str, Any]:
     place = finding.place
     table = _LESS_SURE if finding.confidence is Certainty.LOW else _SEVERITIES
     about = "" if has_file(place) and not place.address else f"{where(finding)}: "
@@ -33,7 +34,7 @@ def _issue(finding: Finding, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "severity": table[finding.severity],
         "location": {
-            "path": relative(place.path) if has_file(place) else file_uri(place),
+            "path": results.path(place.path) if has_file(place) else results.uri(place),
             "lines": {"begin": place.line or 1},
         },
     }

@@ -6,11 +6,13 @@ Knows no policy: whoever has the answers puts them into these records.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
-from mantle_iam.report.findings.markdown import code, escaped, fitted, table
+from mantle_iam.report.findings.markdown import COMMENT, code, escaped, findings_tables, fitted, heading, table
+from mantle_iam.report.findings.results import Results
 from mantle_iam.report.findings.separated import csv_text
 
 
@@ -19,6 +21,8 @@ class Standing(StrEnum):
 
     YES = "yes"
     NO = "no"
+    ELSEWHERE = "elsewhere"
+    """Not where it was asked; policies name other places."""
     DEPENDS = "depends"
     """On something about the call that is not known."""
     UNKNOWN = "unknown"
@@ -58,31 +62,26 @@ def totals(grid: Grid) -> list[Counter[Standing]]:
 
 def grid_csv(grid: Grid) -> str:
     """The matrix as comma-separated values."""
-    return "".join(csv_lines(grid.columns, grid.rows))
+    return csv_header(grid.columns) + "".join(map(csv_row, grid.rows))
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[GridRow]) -> Iterator[str]:
-    """The same line by line, so that an organization need not be held; two columns for each capability: the standing in one
-    word, and what decides it."""
-    header = ["principal", "account"]
-    for column in columns:
-        header += [column, f"{column}: why"]
-    yield csv_text((header,))
-    for row in rows:
-        yield csv_text((_csv_row(row),))
+def csv_header(columns: Sequence[str]) -> str:
+    """Two columns for each capability: the standing in one word, and what decides it."""
+    return csv_text((["principal", "account", *(part for name in columns for part in (name, f"{name}: why"))],))
 
 
-def _csv_row(row: GridRow) -> list[str]:
+def csv_row(row: GridRow) -> str:
+    """A principal, line by line, so that an organization need not be held."""
     cells = [part for cell in row.cells for part in (cell.standing.value, cell.detail)]
-    return [row.principal, row.account, *cells]
+    return csv_text(([row.principal, row.account, *cells],))
 
 
-def grid_markdown(grid: Grid, *, limit: int | None = None) -> str:
-    """Counts by capability, then the table; ``limit`` in bytes as for findings."""
-    head = ["### Who can use Mantle", "", *_summary(grid), ""]
+def grid_markdown(grid: Grid, results: Results, *, limit: int = COMMENT) -> str:
+    """Counts by capability, what is wrong, then each principal; ``limit`` as for findings alone."""
     cells = ((code(row.principal), *map(_markdown_cell, row.cells)) for row in grid.rows)
-    lines = list(table(("principal", *map(escaped, grid.columns)), cells)) if grid.rows else ["No principals."]
-    return fitted(head, lines, (), limit)
+    principals = table(("principal", *map(escaped, grid.columns)), cells) if grid.rows else ("No principals.",)
+    parts = (heading(results), ("", *_summary(grid)), findings_tables(results), ("", *principals))
+    return fitted(chain.from_iterable(parts), limit)
 
 
 def _markdown_cell(cell: GridCell) -> str:

@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from mantle_iam.audit.findings import Finding
 from mantle_iam.report.findings.grid import Grid, Standing, totals
-from mantle_iam.report.findings.results import SEVERITIES, Results, count_words, failed, in_order, sound, subject, where
+from mantle_iam.report.findings.results import (
+    SEVERITIES,
+    Results,
+    count_words,
+    failed,
+    sound,
+    subject,
+    where,
+    worst_first,
+)
 from mantle_iam.report.layout import clean
 
 TemplateSource = Callable[[str], str]
@@ -24,11 +33,13 @@ TemplateSource = Callable[[str], str]
 _PAGE: Final = "html/page.html.j2"
 _STYLE: Final = "html/page.css"
 _SCRIPT: Final = "html/page.js"
+_OF_PRINCIPALS: Final = "Who can use Amazon Bedrock Mantle"
+_OF_POLICIES: Final = "Policies for Amazon Bedrock Mantle"
 _SAFE_SCHEMES = ("https://", "http://")
 
 
-def html(results: Results, template: TemplateSource, *, grid: Grid | None = None, title: str = "") -> str:
-    """The page: the matrix where there is one, the findings, the inputs.  ``title`` goes above."""
+def html(results: Results, template: TemplateSource, *, grid: Grid | None = None) -> str:
+    """The page: the matrix where there is one, the findings, the inputs."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     style, script = template(_STYLE), template(_SCRIPT)
@@ -43,7 +54,7 @@ def html(results: Results, template: TemplateSource, *, grid: Grid | None = None
     environment.filters |= {"shown": _shown, "parts": _parts}
     # The hashes are of what stands between the tags, so both go in as they are.
     return environment.get_template(_PAGE).render(
-        title=title or "Who can use Amazon Bedrock Mantle",
+        title=_OF_POLICIES if grid is None else _OF_PRINCIPALS,
         version=results.version,
         style=style,
         script=script,
@@ -53,7 +64,7 @@ def html(results: Results, template: TemplateSource, *, grid: Grid | None = None
         standings=[one.value for one in Standing],
         severities=[one.value for one in SEVERITIES],
         counts=count_words(results.findings),
-        findings=[_finding(one) for one in in_order(results.findings)],
+        findings=[_finding(one) for one in worst_first(results.findings)],
         inputs=results.inputs,
         unread=len(failed(results.inputs)),
     )

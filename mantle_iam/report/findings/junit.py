@@ -7,12 +7,13 @@ Source: the schema of the Ant and Maven Surefire reports, as Jenkins and GitLab 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from mantle_iam.audit.findings import Finding
 from mantle_iam.iam.inventory import Input, InputStatus
-from mantle_iam.report.findings.results import TOOL, Results, in_order, relative, sound, subject, where
+from mantle_iam.report.findings.results import TOOL, Results, in_order, sound, subject, where
 from mantle_iam.report.layout import MAX_TEXT, clean, one_line
 
 # XML 1.0 section 2.2 has no place for these two, even as references.
@@ -21,13 +22,13 @@ _NO_CHARACTERS = {0xFFFE: "\\u{fffe}", 0xFFFF: "\\u{ffff}"}
 
 def junit(results: Results) -> str:
     """The whole report."""
-    by_path: dict[str, list[Finding]] = {one.path: [] for one in results.inputs}
-    for finding in in_order(results.findings):
-        by_path.setdefault(finding.place.path, []).append(finding)
-    root = Element("testsuites", name=TOOL)
     inputs: dict[str, list[Input]] = {}
     for one in results.inputs:
-        inputs.setdefault(one.path, []).append(one)
+        inputs.setdefault(results.path(one.path), []).append(one)
+    by_path: dict[str, list[Finding]] = {path: [] for path in inputs}
+    for finding in in_order(results.findings):
+        by_path.setdefault(results.path(finding.place.path), []).append(finding)
+    root = Element("testsuites", name=TOOL)
     for path, findings in by_path.items():
         _suite(root, path, findings, inputs.get(path, ()), results)
     for name in ("tests", "failures", "errors", "skipped"):
@@ -37,29 +38,37 @@ def junit(results: Results) -> str:
 
 
 def _suite(root: Element, path: str, findings: list[Finding], inputs: Iterable[Input], results: Results) -> None:
-    name = _xml(relative(path) or TOOL)
+    name = _xml(path or TOOL)
     suite = SubElement(root, "testsuite", name=name)
+    taken: Counter[str] = Counter()
     failures = errors = 0
+
+    def case(about: str) -> Element:
+        # Of several of one name GitLab keeps the first.  Lines are no part of it, since they move.
+        taken[about] += 1
+        number = f" ({taken[about]})" if taken[about] > 1 else ""
+        return SubElement(suite, "testcase", classname=name, name=_xml(about) + number, time="0")
+
     for finding in findings:
-        case = SubElement(suite, "testcase", classname=name, name=_xml(f"{finding.rule} {where(finding)}"))
+        about, address = subject(finding), finding.place.address
+        made = case(" ".join(filter(None, (finding.rule, "" if address in about else address, about))))
         if finding.place.line is not None:
-            case.set("file", name)
-            case.set("line", str(finding.place.line))
+            made.set("file", name)
+            made.set("line", str(finding.place.line))
         if results.fails(finding):
             failures += 1
-            failure = SubElement(case, "failure", message=_xml(finding.message), type=finding.severity.value)
+            failure = SubElement(made, "failure", message=_xml(finding.message), type=finding.severity.value)
             failure.text = _text(finding)
         else:
-            SubElement(case, "system-out").text = _text(finding)
+            SubElement(made, "system-out").text = _text(finding)
     for one in inputs:
         if one.status is not InputStatus.READ:
             errors += 1
-            case = SubElement(suite, "testcase", classname=name, name="input")
             problems = "; ".join(one.problems) or "no reason given"
-            SubElement(case, "error", message=_xml(problems), type=one.status.value)
+            SubElement(case("input"), "error", message=_xml(problems), type=one.status.value)
     if not len(suite):
-        SubElement(suite, "testcase", classname=name, name="no findings")
-    counts = (("tests", len(suite)), ("failures", failures), ("errors", errors), ("skipped", 0))
+        case("no findings")
+    counts = (("tests", len(suite)), ("failures", failures), ("errors", errors), ("skipped", 0), ("time", 0))
     for attribute, count in counts:
         suite.set(attribute, str(count))
 

@@ -7,16 +7,21 @@ as a character reference, which has none (CommonMark 0.31, section 2.5).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from mantle_iam.audit.findings import Finding
-from mantle_iam.iam.inventory import InputStatus
-from mantle_iam.report.findings.results import Results, count_words, failed, in_order, sound, where
+from mantle_iam.iam.inventory import Input, InputStatus
+from mantle_iam.report.findings.results import Results, count_words, failed, sound, where, worst_first
 from mantle_iam.report.layout import one_line
 
 # Code spans, emphasis, links, HTML, headings, tables, mathematics; "@" below.
 _MEANING = {ord(character): f"&#{ord(character)};" for character in "\\`*_{}[]<>#+!|~&$"}
 # GitHub looks for mentions in what was rendered, where a character reference is a character again: hence the word joiner.
 _MENTION = {ord("@"): "&#64;&#8288;"}
+COMMENT: Final = 65_536
+"""Characters that GitHub takes in a comment; a step summary may have 1 MiB."""
+_NOTE_ROOM: Final = 100
+
 _SAFE_SCHEMES = ("https://", "http://")
 _URL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/?#@!$&'*+,;=%")
 
@@ -64,39 +69,39 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
         yield f"| {' | '.join(row)} |"
 
 
-def findings_markdown(results: Results, *, limit: int | None = None) -> str:
-    """A heading, the counts, a table of findings, and what could not be read.
-
-    ``limit`` is in bytes of UTF-8: what does not fit is left out, and it is said how much.  (A step summary may have 1 MiB.)
-    """
-    head = ["### mantle-iam", "", f"{count_words(results.findings)}", ""]
-    tail = ["", *_unread(results)] if failed(results.inputs) else []
-    rows = [_row(one) for one in in_order(results.findings)]
-    lines = list(table(("severity", "place", "finding", "what to do"), rows)) if rows else []
-    return fitted(head, lines, tail, limit)
+def findings_markdown(results: Results, *, limit: int = COMMENT) -> str:
+    """A heading, the counts, a table of findings, the worst first, and what could not be read; ``limit`` as for ``fitted``."""
+    return fitted((*heading(results), *findings_tables(results)), limit)
 
 
-def fitted(head: Sequence[str], lines: Sequence[str], tail: Sequence[str], limit: int | None) -> str:
-    """The three parts; of the table in the middle as many rows as fit in ``limit`` bytes, of the tail as well."""
-    everything = "\n".join((*head, *lines, *tail)) + "\n"
-    if limit is None or len(everything.encode()) <= limit:
-        return everything
-    left = limit - _NOTE_ROOM - sum(_size(line) for line in (*head, *lines[:2]))
-    kept, dropped = list(lines[:2]), 0
-    for line in (*lines[2:], *tail):
-        left -= _size(line)
+def heading(results: Results) -> tuple[str, ...]:
+    """What is said first, whatever else fits."""
+    unread = len(failed(results.inputs))
+    words = f"; {unread} {'input' if unread == 1 else 'inputs'} not wholly read" if unread else ""
+    return ("### mantle-iam", "", f"{count_words(results.findings)}{words}")
+
+
+def findings_tables(results: Results) -> Iterator[str]:
+    """Tables as lines, each after an empty one."""
+    if results.findings:
+        rows = map(_row, worst_first(results.findings))
+        yield from ("", *table(("severity", "place", "finding", "what to do"), rows))
+    if unread := failed(results.inputs):
+        yield from ("", *table(("input", "status", "problems"), map(_unread, unread)))
+
+
+def fitted(lines: Iterable[str], limit: int) -> str:
+    """As many of ``lines`` as fit in ``limit`` bytes of UTF-8; where some do not, it is said how many, and where they are."""
+    kept: list[str] = []
+    left, dropped = limit - _NOTE_ROOM, 0
+    for line in lines:
+        left -= len(line.encode()) + 1
         if left < 0 or dropped:
             dropped += bool(line)
         else:
             kept.append(line)
-    return "\n".join((*head, *kept, "", f"… and {dropped} more lines that did not fit here")) + "\n"
-
-
-_NOTE_ROOM = 80
-
-
-def _size(line: str) -> int:
-    return len(line.encode()) + 1
+    note = ["", f"… and {dropped} more lines, which do not fit in a comment: --output json has all"] if dropped else []
+    return "\n".join((*kept, *note)) + "\n"
 
 
 def _row(finding: Finding) -> tuple[str, str, str, str]:
@@ -104,13 +109,6 @@ def _row(finding: Finding) -> tuple[str, str, str, str]:
     return (finding.severity.value, code(where(finding)), f"{prose(finding.message)} ({rule})", prose(finding.remedy))
 
 
-def _unread(results: Results) -> Iterator[str]:
-    rows = [
-        (
-            code(one.path),
-            "not read" if one.status is InputStatus.FAILED else "read in part",
-            prose("; ".join(one.problems)),
-        )
-        for one in failed(results.inputs)
-    ]
-    yield from table(("input", "status", "problems"), rows)
+def _unread(one: Input) -> tuple[str, str, str]:
+    status = "not read" if one.status is InputStatus.FAILED else "read in part"
+    return code(one.path), status, prose("; ".join(one.problems))

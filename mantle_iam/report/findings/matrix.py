@@ -7,37 +7,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from mantle_iam.audit.findings import Certainty, Finding, Severity
 from mantle_iam.iam.inventory import Place
 from mantle_iam.iam.request import Decision
-
-RULE_PREFIX: Final = "requirement/"
-"""Before the name of a requirement, so that it is not taken for a rule of ``lint``."""
+from mantle_iam.report.findings.results import REQUIREMENT
 
 
-def requirement_findings(requirements: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
+def requirement_findings(requirements: Iterable[Mapping[str, Any]], path: str = "") -> tuple[Finding, ...]:
     """A finding for each principal that does not meet a requirement, or of which it is not known, and for each rule that meets
-    nobody.  ``requirements`` as the audit's JSON document has them."""
-    return tuple(finding for one in requirements for finding in _requirement(one))
+    nobody.  ``requirements`` as the audit's JSON document has them, ``path`` the file they are from: where no statement of a
+    file decides, that is the file to look at."""
+    return tuple(finding for one in requirements for finding in _requirement(one, Place(path)))
 
 
-def _requirement(one: Mapping[str, Any]) -> Iterator[Finding]:
-    name = f"{RULE_PREFIX}{one['name']}"
+def _requirement(one: Mapping[str, Any], place: Place) -> Iterator[Finding]:
+    name = f"{REQUIREMENT}{one['name']}"
     if one["unmatched"]:
         patterns = ", ".join(f"`{pattern}`" for pattern in one["unmatched"])
-        yield Finding(name, Severity.WARNING, Certainty.HIGH, f"no principal that was read matches {patterns}")
+        severity = Severity.INFO if one["result"] == "passed" else Severity.WARNING
+        yield Finding(name, severity, Certainty.HIGH, f"no principal that was read matches {patterns}", place)
     shown = one["shortfalls"]
     for shortfall in shown:
-        yield _shortfall(name, one, shortfall)
+        yield _shortfall(name, one, shortfall, place)
     left = one["failed"] + one["undecided"] - len({shortfall["principal"] for shortfall in shown})
     if left > 0:
         message = f"{left} more principals do not meet it or are not known to, which are not listed one by one"
-        yield Finding(name, Severity.ERROR if one["failed"] else Severity.WARNING, Certainty.HIGH, message)
+        yield Finding(name, Severity.ERROR if one["failed"] else Severity.WARNING, Certainty.HIGH, message, place)
 
 
-def _shortfall(name: str, one: Mapping[str, Any], shortfall: Mapping[str, Any]) -> Finding:
+def _shortfall(name: str, one: Mapping[str, Any], shortfall: Mapping[str, Any], place: Place) -> Finding:
     unknown = shortfall["result"] == Decision.UNKNOWN
     reason = f" (required: {one['reason']})" if one["reason"] else ""
     placed: Mapping[str, Any] = next((item for item in shortfall["decided_by"] if item.get("file")), {})
@@ -46,7 +46,7 @@ def _shortfall(name: str, one: Mapping[str, Any], shortfall: Mapping[str, Any]) 
         Severity.WARNING if unknown else Severity.ERROR,
         Certainty.MEDIUM if unknown else Certainty.HIGH,
         f"{shortfall['reason']}{reason}",
-        Place(placed.get("file", ""), placed.get("line"), address=shortfall["principal"]),
+        Place(placed.get("file", place.path), placed.get("line"), address=shortfall["principal"]),
         statement=placed.get("statement"),
         sid=placed.get("sid"),
         policy=placed.get("policy") or "",

@@ -7,8 +7,9 @@ findings over time takes another fingerprint for another finding.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +23,8 @@ from mantle_iam.report.layout import clean
 TOOL: Final = "mantle-iam"
 SEVERITIES: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 """The worst first."""
+REQUIREMENT: Final = "requirement/"
+"""Before the name of a requirement that is not met, so that it is not taken for a rule of ``lint``."""
 NOWHERE: Final = "mantle-iam"
 """Folder of the stand-in for a file, where a format insists on one and the finding has none."""
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -41,15 +44,41 @@ class Results:
     """Of the program."""
     fail_on: Severity | None = Severity.WARNING
     """The least severity that makes the command fail; ``None`` where none does."""
+    root: str = ""
+    """Folder of the checkout, absolute, as a URI writes it; empty where it is not known."""
+    folder: str = ""
+    """The working directory, in the same way: what relative paths begin at."""
 
     def fails(self, finding: Finding) -> bool:
-        """Whether ``finding`` is severe enough to make the command fail."""
+        """Whether ``finding`` is severe enough to make the command fail; a requirement that is not met always is."""
+        if finding.rule.startswith(REQUIREMENT):
+            return finding.severity is not Severity.INFO
         return self.fail_on is not None and SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.fail_on)
+
+    def path(self, path: str) -> str:
+        """``path`` as services name a file: from the root of the checkout, where it is below that."""
+        if not self.root or not has_file(Place(path)):
+            return relative(path)
+        drive = self.folder[1:2] == ":"
+        named = path.replace("\\", "/") if drive else path
+        whole = named if drive and named[1:2] == ":" else posixpath.join(self.folder, named)
+        whole = posixpath.normpath(whole)
+        return whole.removeprefix(f"{self.root.rstrip('/')}/")
+
+    def uri(self, place: Place) -> str:
+        """``file_uri`` of the same."""
+        return file_uri(place, self.path)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """By file, line and column, then by what is said, whatever order they were found in."""
     return sorted(findings, key=_order)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """By severity, requirements before what else is as severe, then in order: for those who do not read to the end."""
+    ordered = in_order(findings)
+    return sorted(ordered, key=lambda one: (SEVERITIES.index(one.severity), not one.rule.startswith(REQUIREMENT)))
 
 
 def _order(finding: Finding) -> tuple[str | int, ...]:
@@ -80,17 +109,25 @@ def sound(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def fingerprints(findings: Iterable[Finding]) -> list[str]:
+def relative(path: str) -> str:
+    """``path`` without the ``./`` at its beginning, which formats that compare paths with a repository's do not want."""
+    while path.startswith("./") and path.strip("./"):
+        path = path[2:].lstrip("/")
+    return path
+
+
+def fingerprints(findings: Iterable[Finding], path: Callable[[str], str] = relative) -> list[str]:
     """A hexadecimal SHA-256 for each of ``findings``, no two alike.
 
     Made of the rule, the file, the resource, the policy, the principal, the statement's Sid, the element within the
     statement and the message, but of no line, column or index.  Those that agree in all of it are numbered in their order.
+    ``path`` makes the file's name the same wherever the checkout is.
     """
     seen: Counter[tuple[str, ...]] = Counter()
     made = []
     for finding in findings:
         place = finding.place
-        names = (finding.rule, place.path, place.address, finding.policy, finding.principal, finding.sid or "")
+        names = (finding.rule, path(place.path), place.address, finding.policy, finding.principal, finding.sid or "")
         identity = tuple(map(sound, (*names, _element(place.pointer), finding.message)))
         # Lengths before the parts, so that no two lists of parts are written alike.
         written = "".join(f"{len(part)}:{part}" for part in (*identity, str(seen[identity])))
@@ -109,28 +146,24 @@ def has_file(place: Place) -> bool:
     return place.path not in ("", "-") and not place.path.startswith("aws:")
 
 
-def file_uri(place: Place) -> str:
+def file_uri(place: Place, named: Callable[[str], str] = relative) -> str:
     """``place``'s file as a URI reference (RFC 3986): relative for a relative path, ``file:`` for an absolute one.
 
-    Where there is no file, a relative reference that stands for the account or standard input.
+    Where there is no file, a relative reference that stands for the account or standard input.  ``named`` is as for
+    ``fingerprints``.
     """
     path = sound(place.path)
-    if not has_file(place):
+    if has_file(place):
+        path = named(path)
+    else:
         name = "account" if path.startswith("aws:") else "standard-input" if path == "-" else "findings"
         return "/".join((NOWHERE, name, *([quote(path[4:], safe="")] if path.startswith("aws:") else [])))
     drive = len(path) > 2 and path[0].isascii() and path[0].isalpha() and path[1] == ":" and path[2] in "\\/"
     if drive:
         return f"file:///{path[0]}:{quote(path[2:].replace(chr(92), '/'))}"
-    written = quote(relative(path))
+    written = quote(path)
     # Two slashes at the beginning would name a host.
     return f"file:///{written.lstrip('/')}" if written.startswith("/") else written
-
-
-def relative(path: str) -> str:
-    """``path`` without the ``./`` at its beginning, which formats that compare paths with a repository's do not want."""
-    while path.startswith("./") and path.strip("./"):
-        path = path[2:].lstrip("/")
-    return path
 
 
 def where(finding: Finding) -> str:

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from mantle_iam.audit.findings import Certainty, Finding, Severity
 from mantle_iam.audit.lint.rule import Rule
-from mantle_iam.iam.inventory import Input, InputStatus
+from mantle_iam.iam.inventory import Input, InputStatus, Place
 from mantle_iam.report.findings.document import json_text
 from mantle_iam.report.findings.results import (
     TOOL,
     Results,
     failed,
-    file_uri,
     fingerprints,
     has_file,
     in_order,
@@ -43,7 +42,7 @@ _NO_FILE = "No file: stands for what was read from {}"
 def sarif(results: Results) -> str:
     """The log: one run, or as many as it takes."""
     findings = in_order(results.findings)
-    marks = fingerprints(findings)
+    marks = fingerprints(findings, results.path)
     starts = range(0, max(len(findings), 1), RUN_LIMIT)
     runs = [
         _run(results, findings[start : start + RUN_LIMIT], marks[start : start + RUN_LIMIT], number)
@@ -56,21 +55,17 @@ def _run(results: Results, findings: list[Finding], marks: list[str], number: in
     known = {rule.id: rule for rule in results.rules}
     used = {finding.rule: finding for finding in reversed(findings)}
     names = sorted({*known, *used})
-    uris = sorted({file_uri(finding.place) for finding in findings})
-    standing_in = {file_uri(one.place): one.place.path for one in findings if not has_file(one.place)}
     rules = [_rule(known[name]) if name in known else _unrecorded(used[name]) for name in names]
     rule_index = {name: index for index, name in enumerate(names)}
-    uri_index = {uri: index for index, uri in enumerate(uris)}
     driver = {"name": TOOL, "rules": rules, **({"semanticVersion": results.version} if results.version else {})}
     return {
         "tool": {"driver": driver},
-        # Runs of one category must differ in it, or the last replaces the others.
-        "automationDetails": {"id": f"{TOOL}/" if number == 1 else f"{TOOL}-{number}/"},
+        # Runs of one upload must differ in it; where it is missing, an upload fills in the category that it was given.
+        **({"automationDetails": {"id": f"{TOOL}-{number}/"}} if number > 1 else {}),
         "invocations": [_invocation(failed(results.inputs))],
         "columnKind": "unicodeCodePoints",
-        "artifacts": [_artifact(uri, standing_in.get(uri)) for uri in uris],
         "results": [
-            _result(finding, mark, rule_index[finding.rule], uri_index[file_uri(finding.place)])
+            _result(finding, mark, rule_index[finding.rule], results.uri(finding.place))
             for finding, mark in zip(findings, marks, strict=True)
         ],
     }
@@ -91,12 +86,12 @@ def _invocation(unread: list[Input]) -> dict[str, Any]:
     }
 
 
-def _artifact(uri: str, stands_for: str | None) -> dict[str, Any]:
-    artifact: dict[str, Any] = {"location": {"uri": uri}}
-    if stands_for is not None:
-        source = "standard input" if stands_for == "-" else stands_for or "no file"
-        artifact["description"] = {"text": _message(_NO_FILE.format(source))}
-    return artifact
+def _artifact(place: Place, uri: str) -> dict[str, Any]:
+    """The file; of the repository where it is relative, so that a stand-in is not looked for there."""
+    if not has_file(place):
+        source = "standard input" if place.path == "-" else place.path or "no file"
+        return {"uri": uri, "description": {"text": _message(_NO_FILE.format(source))}}
+    return {"uri": uri, **({} if uri.startswith("file:") else {"uriBaseId": "%SRCROOT%"})}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -113,7 +108,8 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _unrecorded(finding: Finding) -> dict[str, Any]:
     """A rule of which there is only a finding: a requirement of the user's own."""
     title = finding.rule.replace("-", " ")
-    return _rule_head(finding.rule, title, finding.severity, finding.confidence, finding.reference)
+    head = _rule_head(finding.rule, title, finding.severity, finding.confidence, finding.reference)
+    return {**head, "fullDescription": {"text": _message(title)}, "help": {"text": _message(title)}}
 
 
 def _rule_head(name: str, title: str, severity: Severity, confidence: Certainty, reference: str) -> dict[str, Any]:
@@ -131,21 +127,22 @@ def _rule_head(name: str, title: str, severity: Severity, confidence: Certainty,
     }
 
 
-def _result(finding: Finding, mark: str, rule_index: int, uri_index: int) -> dict[str, Any]:
+def _result(finding: Finding, mark: str, rule_index: int, uri: str) -> dict[str, Any]:
     place = finding.place
     help_text = f". Help: {finding.remedy}" if finding.remedy else ""
     region: dict[str, Any] = {"startLine": max(place.line or 1, 1)}
     if place.line and place.column:
         region["startColumn"] = max(place.column, 1)
-    names = [name for name in (place.address, finding.policy, finding.principal) if name]
+    # A log in which two of them are alike is refused.
+    names = dict.fromkeys(one_line(name) for name in (place.address, finding.policy, finding.principal) if name)
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": file_uri(place), "index": uri_index},
+            "artifactLocation": _artifact(place, uri),
             "region": region,
         },
     }
     if names:
-        location["logicalLocations"] = [{"fullyQualifiedName": one_line(name), "kind": "resource"} for name in names]
+        location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "resource"} for name in names]
     prints = {FINGERPRINT: mark}
     if not has_file(place):
         # Where there is a file the upload computes it from the line; where there is none, it cannot.

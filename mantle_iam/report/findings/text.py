@@ -5,6 +5,7 @@ The form is that of compilers (GNU Coding Standards, "Formatting Error Messages"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mantle_iam.audit.findings import Certainty, Finding, Severity
@@ -18,14 +19,15 @@ _STYLES = {
     Severity.WARNING: (Style.BOLD, Style.YELLOW),
     Severity.INFO: (Style.BOLD, Style.CYAN),
 }
+_ANYWHERE = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
+_BEGINNING = re.compile(r"^([ \t]*)::", re.MULTILINE)
 _AROUND = 1
-_LONGEST_EXCERPT = 160
 _UNCERTAIN = {Certainty.MEDIUM: " (confidence: medium)", Certainty.LOW: " (confidence: low)"}
 
 
 def text(results: Results, *, width: int = 100, ansi: Ansi = PLAIN) -> str:
     """Everything, ending with a line of counts; ``width`` in columns."""
-    return "\n".join(text_lines(results, width=width, ansi=ansi)) + "\n"
+    return inert("\n".join(text_lines(results, width=width, ansi=ansi)) + "\n")
 
 
 def text_lines(results: Results, *, width: int = 100, ansi: Ansi = PLAIN) -> Iterator[str]:
@@ -39,44 +41,76 @@ def text_lines(results: Results, *, width: int = 100, ansi: Ansi = PLAIN) -> Ite
         yield ""
     for one in failed(results.inputs):
         word = "not read" if one.status is InputStatus.FAILED else "read in part"
-        yield from paragraph(
-            f"{_guarded(one.path)}: {word}: {'; '.join(one.problems) or 'no reason given'}", width, hang=2
-        )
-    yield count_words(results.findings)
+        yield from paragraph(f"{one.path}: {word}: {'; '.join(one.problems) or 'no reason given'}", width, hang=2)
+    yield _summary(results)
 
 
-def _guarded(path: str) -> str:
-    """A path that a runner of GitHub Actions does not take for one of its commands, which begin with two colons."""
-    return f"./{path}" if path.lstrip().startswith("::") else path
+def _summary(results: Results) -> str:
+    """The last line, which must not call clean what nobody looked at."""
+    unread = len(failed(results.inputs))
+    if not unread:
+        return count_words(results.findings)
+    if not results.findings and all(one.status is InputStatus.FAILED for one in results.inputs):
+        return "nothing was judged: no input could be read"
+    words = f"{unread} {'input was' if unread == 1 else 'inputs were'} not wholly read"
+    return f"{count_words(results.findings)} in what was read; {words}"
+
+
+def inert(text: str) -> str:
+    """``text`` with nothing that a runner of GitHub Actions or Azure Pipelines obeys when it is in a job's log.
+
+    Sources: the runner's ``ActionCommand`` (``::…::`` where a line begins, ``##[…]`` anywhere); Azure's logging commands.
+    """
+    return _BEGINNING.sub(r"\1: :", _ANYWHERE.sub("# #", text))
 
 
 def _one(finding: Finding, lines: list[str], *, width: int, ansi: Ansi) -> Iterator[str]:
-    place = ansi.paint(_guarded(where(finding)), Style.BOLD)
+    place = ansi.paint(where(finding), Style.BOLD)
     severity = ansi.paint(finding.severity.value, *_STYLES[finding.severity])
     yield f"{place}: {severity}[{clean(finding.rule)}]{_UNCERTAIN.get(finding.confidence, '')}"
     yield from paragraph(finding.message, width, indent=2)
-    yield from _excerpt(lines, finding.place.line, finding.place.column, ansi)
+    yield from _excerpt(lines, finding.place.line, finding.place.column, width, ansi)
     rows = [("in", subject(finding)), ("help", finding.remedy), ("source", finding.reference)]
     yield from facts([(label, value) for label, value in rows if value], width=width, ansi=ansi)
 
 
-def _excerpt(lines: list[str], line: int | None, column: int | None, ansi: Ansi) -> Iterator[str]:
-    """The line itself with those around it, and a mark under its column."""
+def _excerpt(lines: list[str], line: int | None, column: int | None, width: int, ansi: Ansi) -> Iterator[str]:
+    """The line itself with those around it, cut to fit, and a mark under its column."""
     if line is None or not 1 <= line <= len(lines):
         return
     first, last = max(1, line - _AROUND), min(len(lines), line + _AROUND)
     gutter = len(str(last))
+    room = width - gutter - 5
     for number in range(first, last + 1):
-        # Tabs are four columns wherever they stand: a mark below them must find its place.
-        shown = clean(lines[number - 1][: _LONGEST_EXCERPT * 2].replace("\t", "    ").rstrip())
-        cut = shown if len(shown) <= _LONGEST_EXCERPT else shown[: _LONGEST_EXCERPT - 1] + "…"
-        yield "  " + ansi.paint(f"{number:>{gutter}} |", Style.DIM) + (f" {cut}" if cut else "")
-        if number == line and column is not None:
-            before = lines[number - 1][: column - 1].replace("\t", "    ")
-            # A column behind the line's end, or one that is not shown, has no mark.
-            if 0 < column <= len(lines[number - 1]) + 1 and len(clean(before)) < _LONGEST_EXCERPT:
-                mark = ansi.paint("^", Style.BOLD, Style.RED)
-                yield "  " + ansi.paint(f"{'':>{gutter}} |", Style.DIM) + " " * (cells(clean(before)) + 1) + mark
+        # A column behind the line's end has no mark.
+        marked = number == line and column is not None and 0 < column <= len(lines[number - 1]) + 1
+        before, after = _around(lines[number - 1], column if marked and column else 1, room)
+        shown = before + after
+        yield "  " + ansi.paint(f"{number:>{gutter}} |", Style.DIM) + (f" {shown}" if shown else "")
+        if marked:
+            mark = ansi.paint("^", Style.BOLD, Style.RED)
+            yield "  " + ansi.paint(f"{'':>{gutter}} |", Style.DIM) + " " * (cells(before) + 1) + mark
+
+
+def _around(line: str, column: int, room: int) -> tuple[str, str]:
+    """What stands before ``column`` and what from there on, cut to ``room`` cells; of a long line the part around the column."""
+    start = max(0, column - 1 - room)
+    before, after = _shown(line[start : column - 1]), _shown(line[column - 1 : column - 1 + room].rstrip())
+    if start or cells(before) > room * 2 // 3:
+        while cells(before) > room // 3:
+            before = before[1:]
+        before = f"…{before}"
+    left = room - cells(before)
+    if cells(after) > left or len(line) > column - 1 + room:
+        while cells(after) > left - 1:
+            after = after[:-1]
+        after = f"{after}…"
+    return before, after
+
+
+def _shown(text: str) -> str:
+    # Tabs are four columns wherever they stand: a mark below them must find its place.
+    return inert(clean(text.replace("\t", "    ")))
 
 
 def sentence(finding: Finding) -> str:

@@ -27,6 +27,7 @@ COLUMNS = ("list models", "infer (SigV4)", "infer (long-term key)", "create keys
 _DETAILS = {
     Standing.YES: "",
     Standing.NO: "no identity policy allows it",
+    Standing.ELSEWHERE: "no identity policy allows it; named: arn:aws:bedrock-mantle:*:*:project/proj_a",
     Standing.DEPENDS: "aws:SourceIp",
     Standing.UNKNOWN: "the service control policies could not be read",
 }
@@ -58,9 +59,9 @@ def grid(rows: int) -> Grid:
     )
 
 
-def page(results: Results, matrix: Grid | None = None, title: str = "") -> str:
+def page(results: Results, matrix: Grid | None = None) -> str:
     """The page with the templates that are shipped."""
-    return html(results, template, grid=matrix, title=title)
+    return html(results, template, grid=matrix)
 
 
 def hostile_page() -> str:
@@ -73,4 +74,4 @@ def hostile_page() -> str:
         for name in EVIL
     )
     inputs = tuple(Input(name, InputStatus.FAILED, name, (name,)) for name in EVIL)
-    return page(Results(found, inputs, version=EVIL[0]), Grid(EVIL, rows), EVIL[0])
+    return page(Results(found, inputs, version=EVIL[0]), Grid(EVIL, rows))

@@ -18,11 +18,11 @@ from mantle_iam.iam.inventory import Account, NamedPolicy, Place, Principal
 from mantle_iam.iam.request import PolicyType
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.report.audit_grid import grid_row
-from mantle_iam.report.findings import FORMATS, format_named
+from mantle_iam.report.findings import FORMATS, written
 from mantle_iam.report.findings.grid import Grid, Standing, grid_csv, grid_markdown
 from mantle_iam.report.findings.html import html
-from mantle_iam.report.findings.matrix import RULE_PREFIX, requirement_findings
-from mantle_iam.report.findings.results import Results
+from mantle_iam.report.findings.matrix import requirement_findings
+from mantle_iam.report.findings.results import REQUIREMENT, Results
 from mantle_iam.report.findings.separated import csv_rows
 from mantle_iam.workflow.audit import audit, columns
 
@@ -100,7 +100,7 @@ def test_every_unmet_requirement_is_a_finding(audited: tuple[Grid, list[dict[str
     found = requirement_findings(requirements)
     by_rule: dict[str, list[Finding]] = {}
     for one in found:
-        by_rule.setdefault(one.rule.removeprefix(RULE_PREFIX), []).append(one)
+        by_rule.setdefault(one.rule.removeprefix(REQUIREMENT), []).append(one)
     assert set(by_rule) == {"all infer", "nobody lists", "ghosts"}, "a rule that is met is no finding"
     infer = {one.principal.removeprefix(ROLE): one for one in by_rule["all infer"]}
     assert {name: one.severity for name, one in infer.items()} == {
@@ -142,15 +142,15 @@ def test_the_matrix_formats_have_every_principal(audited: tuple[Grid, list[dict[
     grid, requirements = audited
     assert [row[4] for row in csv_rows(grid_csv(grid))[1:]] == ["yes", "no", "depends", "no", "unknown"]
     page = html(Results(requirement_findings(requirements)), template, grid=grid)
-    for text in (grid_markdown(grid), page):
+    for text in (grid_markdown(grid, Results(())), page):
         assert all(row.principal in text for row in grid.rows)
 
 
-@pytest.mark.parametrize("name", [one.name for one in FORMATS])
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_the_unmet_requirements(name: str, audited: tuple[Grid, list[dict[str, Any]]]) -> None:
     _, requirements = audited
     results = Results(requirement_findings(requirements))
-    text = format_named(name).function(results)
+    text = written(name, results)
     if name == "junit":
         assert len(ElementTree.fromstring(text).findall(".//failure")) == len(results.findings)
     elif name == "sarif":

@@ -16,13 +16,14 @@ from finding_samples import FINDINGS, INPUTS, NASTY, RESULTS, results
 from hypothesis import given
 
 from mantle_iam.audit.findings import Certainty, Finding, Severity
-from mantle_iam.iam.inventory import InputStatus, Place
+from mantle_iam.iam.inventory import Input, InputStatus, Place
 from mantle_iam.report.ansi import Ansi
-from mantle_iam.report.findings import FORMATS, format_named
+from mantle_iam.report.findings import FORMATS, written
 from mantle_iam.report.findings.document import findings_document
-from mantle_iam.report.findings.github import read
-from mantle_iam.report.findings.markdown import escaped, findings_markdown, link, prose
+from mantle_iam.report.findings.github import SHOWN, read
+from mantle_iam.report.findings.markdown import COMMENT, escaped, findings_markdown, link, prose
 from mantle_iam.report.findings.results import (
+    REQUIREMENT,
     Results,
     count_words,
     file_uri,
@@ -31,12 +32,13 @@ from mantle_iam.report.findings.results import (
     relative,
     sound,
 )
-from mantle_iam.report.findings.sarif import FINGERPRINT, RUN_LIMIT, sarif
+from mantle_iam.report.findings.sarif import sarif
 from mantle_iam.report.findings.separated import FINDING_COLUMNS, csv_rows, csv_text
 from mantle_iam.report.findings.text import text
-from mantle_iam.report.layout import clean
+from mantle_iam.report.layout import cells, clean
 
-CASES = json.loads((Path(__file__).parent / "format_cases.json").read_text("utf-8"))
+HERE = Path(__file__).parent
+CASES = json.loads((HERE / "format_cases.json").read_text("utf-8"))
 EXTENSIONS = {
     "json": "json",
     "csv": "csv",
@@ -53,8 +55,7 @@ EXTENSIONS = {
 
 @pytest.mark.parametrize("name", EXTENSIONS)
 def test_format_is_as_it_was(name: str, golden: Callable[[str, str], None]) -> None:
-    written = format_named(name).function(RESULTS).replace("\r\n", "\n")
-    golden(f"report/findings/{name}.{EXTENSIONS[name]}", written)
+    golden(f"report/findings/{name}.{EXTENSIONS[name]}", written(name, RESULTS).replace("\r\n", "\n"))
 
 
 def test_text_is_as_it_was(golden: Callable[[str, str], None]) -> None:
@@ -62,7 +63,7 @@ def test_text_is_as_it_was(golden: Callable[[str, str], None]) -> None:
 
 
 def test_every_format_has_a_golden() -> None:
-    assert [one.name for one in FORMATS] == list(EXTENSIONS)
+    assert list(FORMATS) == list(EXTENSIONS)
 
 
 def test_colours_change_nothing_but_colours() -> None:
@@ -78,13 +79,53 @@ def test_the_mark_is_under_its_column() -> None:
     assert shown[number - 1][shown[number].index("^") :].startswith('"bedrock-mantle:InvokeModel"')
 
 
+@pytest.mark.parametrize(
+    "command", ["##[stop-commands]x", "##vso[task.setvariable variable=PATH]x", "##VSO[x]", "::error::x"]
+)
+def test_text_gives_no_command_to_what_runs_it(command: str) -> None:
+    """GitHub's runner and Azure's agent read commands from a job's log; a name in a pull request must not be one."""
+    place = Place(f"{command}.json", 1, address=command)
+    one = replace(FINDINGS[0], message=command, place=place, policy=command, sid=command, remedy=command)
+    made = text(Results((one,), (), texts={place.path: f"  {command}"}), width=80)
+    assert not re.search(r"##(\[|vso\[)|^\s*::", made, re.IGNORECASE | re.MULTILINE)
+
+
+def test_nothing_is_called_clean_that_was_not_read() -> None:
+    def last(*inputs: Input) -> str:
+        return text(Results((), inputs)).splitlines()[-1]
+
+    assert last(INPUTS[0]) == "no findings"
+    assert last(INPUTS[2]) == "nothing was judged: no input could be read"
+    assert last(INPUTS[0], INPUTS[2]) == "no findings in what was read; 1 input was not wholly read"
+    assert last(INPUTS[2], INPUTS[3]) == "no findings in what was read; 2 inputs were not wholly read"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize("column", [1, 30, 61, 500, 5000])
+@pytest.mark.parametrize("fill", ["x", "\t", "\u202e", "\U0001f511", "全"])
+def test_an_excerpt_fits_and_its_mark_is_under_the_column(width: int, column: int, fill: str) -> None:
+    line = fill * (column - 1) + "HERE" + fill * 300
+    one = replace(FINDINGS[0], place=Place("a.json", 1, column), remedy="", reference="", policy="", message="m")
+    shown = text(Results((one,), texts={"a.json": line}), width=width).splitlines()
+    excerpt, mark = (line for line in shown if "|" in line)
+    assert max(map(cells, shown)) <= width
+    assert cells(excerpt[: excerpt.index("HERE")]) == mark.index("^")
+    assert excerpt.endswith("…")
+
+
+def test_an_excerpt_fits_when_it_was_made_harmless() -> None:
+    one = replace(FINDINGS[0], place=Place("a.json", 1, 1), remedy="", reference="", policy="", message="m")
+    shown = text(Results((one,), texts={"a.json": "x##[error]" * 50}), width=60)
+    assert max(map(cells, shown.splitlines())) <= 60
+
+
 # What all formats agree on
 
 
 @given(results)
 def test_every_format_takes_every_name_and_can_be_encoded(given_results: Results) -> None:
-    for one in FORMATS:
-        one.function(given_results).encode()
+    for name in FORMATS:
+        written(name, given_results).encode()
     shown = text(given_results, width=60)
     assert clean(shown.replace("\n", "")) == shown.replace("\n", "")
 
@@ -152,7 +193,7 @@ def test_counts() -> None:
 
 @given(results)
 def test_csv_is_read_back(given_results: Results) -> None:
-    rows = csv_rows(format_named("csv").function(given_results))
+    rows = csv_rows(written("csv", given_results))
     assert tuple(rows[0]) == FINDING_COLUMNS
     expected = [clean(sound(one.message)) for one in in_order(given_results.findings)]
     assert [row[FINDING_COLUMNS.index("message")] for row in rows[1:]] == expected
@@ -185,7 +226,8 @@ def test_a_markdown_table_has_the_rows_and_cells_that_it_should(given_results: R
     rows = len(given_results.findings)
     assert len(table) == (rows + 2 if rows else 0) + (unread + 2 if unread else 0)
     assert all(line.count("|") == 5 for line in table[: rows + 2 if rows else 0])
-    assert len(lines) == len(table) + 4 + bool(unread)
+    assert len(lines) == len(table) + 3 + bool(rows) + bool(unread)
+    assert ("not wholly read" in lines[2]) is bool(unread)
 
 
 def test_prose_turns_quotes_into_code() -> None:
@@ -201,12 +243,22 @@ def test_no_link_to_what_is_no_web_address(url: str) -> None:
 
 @pytest.mark.parametrize("limit", [300, 500, 900, 1200])
 def test_markdown_is_cut_at_its_limit_and_says_so(limit: int) -> None:
-    whole = findings_markdown(RESULTS)
+    whole = findings_markdown(RESULTS, limit=100_000)
     cut = findings_markdown(RESULTS, limit=limit)
     assert len(cut.encode()) <= limit < len(whole.encode())
     left = int(re.search(r"and (\d+) more lines", cut).group(1))
     assert left == sum(map(bool, whole.splitlines())) - sum(map(bool, cut.splitlines())) + 1
-    assert findings_markdown(RESULTS, limit=100_000) == whole
+    assert findings_markdown(RESULTS) == whole
+
+
+def test_markdown_fits_in_a_comment_with_the_worst_first() -> None:
+    many = tuple(replace(FINDINGS[number % 5], message=f"finding {number}") for number in range(2000))
+    made = findings_markdown(replace(RESULTS, findings=many))
+    assert 60_000 < len(made) <= COMMENT
+    rows = [line for line in made.splitlines() if line.startswith("| error")]
+    assert len(rows) > 100
+    assert "| info" not in made
+    assert made.splitlines()[2] == "800 errors, 800 warnings, 400 notes; 2 inputs not wholly read"
 
 
 # GitHub annotations
@@ -215,12 +267,12 @@ def test_markdown_is_cut_at_its_limit_and_says_so(limit: int) -> None:
 @pytest.mark.parametrize("case", CASES["annotations"], ids=lambda case: case["line"])
 def test_annotation_escaping(case: dict[str, Any]) -> None:
     finding = Finding(case["rule"], Severity.ERROR, Certainty.HIGH, case["message"], Place(case["path"], 2, 3))
-    assert format_named("github").function(Results((finding,))) == case["line"] + "\n"
+    assert written("github", Results((finding,))) == case["line"] + "\n"
 
 
 @given(results)
 def test_annotations_are_commands_and_nothing_else(given_results: Results) -> None:
-    lines = format_named("github").function(given_results).split("\n")
+    lines = written("github", given_results).split("\n")
     assert lines.pop() == ""
     unread = sum(one.status is not InputStatus.READ for one in given_results.inputs)
     assert len(lines) == len(given_results.findings) + unread
@@ -234,12 +286,20 @@ def test_annotations_are_commands_and_nothing_else(given_results: Results) -> No
     assert files <= {sound(relative(one.place.path)) for one in given_results.findings}
 
 
+def test_what_a_step_does_not_show_is_said() -> None:
+    many = Results(tuple(replace(FINDINGS[0], message=str(number)) for number in range(SHOWN + 1)))
+    *commands, last = written("github", many).splitlines()
+    assert len([read(line) for line in commands]) == SHOWN + 1
+    assert last == "11 annotations, of which a step shows 10 of each level: the worst are first"
+    assert written("github", replace(many, findings=many.findings[1:])).count("\n") == SHOWN
+
+
 # GitLab
 
 
 @given(results)
 def test_gitlab_report_has_the_documented_shape(given_results: Results) -> None:
-    report = json.loads(format_named("gitlab").function(given_results))
+    report = json.loads(written("gitlab", given_results))
     assert len(report) == len(given_results.findings)
     for issue in report:
         assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
@@ -256,7 +316,7 @@ def test_gitlab_report_has_the_documented_shape(given_results: Results) -> None:
 
 @given(results)
 def test_junit_is_xml_with_true_counts(given_results: Results) -> None:
-    root = ElementTree.fromstring(format_named("junit").function(given_results))
+    root = ElementTree.fromstring(written("junit", given_results))
     failing = [one for one in given_results.findings if given_results.fails(one)]
     unread = [one for one in given_results.inputs if one.status is not InputStatus.READ]
     assert len(root.findall(".//failure")) == len(failing) == int(root.get("failures", "-1"))
@@ -270,7 +330,7 @@ def test_junit_is_xml_with_true_counts(given_results: Results) -> None:
 
 def test_junit_as_another_reader_reads_it() -> None:
     junitparser = pytest.importorskip("junitparser", reason="junitparser is not installed: its reading is not checked")
-    report = junitparser.JUnitXml.fromstring(format_named("junit").function(RESULTS).encode())
+    report = junitparser.JUnitXml.fromstring(written("junit", RESULTS).encode())
     assert (report.tests, report.failures, report.errors) == (8, 4, 2)
     (failure,) = next(iter(next(suite for suite in report if suite.name == "policies/app.json"))).result
     assert (failure.type, failure.message) == ("error", FINDINGS[0].message)
@@ -278,88 +338,59 @@ def test_junit_as_another_reader_reads_it() -> None:
 
 def test_severity_that_fails_is_the_callers() -> None:
     def failures(severity: Severity | None) -> int:
-        root = ElementTree.fromstring(format_named("junit").function(replace(RESULTS, fail_on=severity)))
+        root = ElementTree.fromstring(written("junit", replace(RESULTS, fail_on=severity)))
         return len(root.findall(".//failure"))
 
     assert [failures(one) for one in (None, Severity.ERROR, Severity.WARNING, Severity.INFO)] == [0, 2, 4, 5]
 
 
-# SARIF
+def test_every_case_of_junit_has_a_name_of_its_own() -> None:
+    same = Results((FINDINGS[0], replace(FINDINGS[0], place=Place("./policies/app.json", 9))), INPUTS[:1])
+    root = ElementTree.fromstring(written("junit", same))
+    (suite,) = root
+    names = [case.get("name") for case in suite]
+    assert names == ["unknown-action policy app, statement 0", "unknown-action policy app, statement 0 (2)"]
+    assert suite.get("name") == "policies/app.json"
 
 
-@given(results)
-def test_sarif_holds_together(given_results: Results) -> None:
-    log = json.loads(sarif(given_results))
-    (run,) = log["runs"]
-    rules = run["tool"]["driver"]["rules"]
-    assert len({rule["id"] for rule in rules}) == len(rules)
-    assert len(run["results"]) == len(given_results.findings)
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        (location,) = result["locations"]
-        where = location["physicalLocation"]["artifactLocation"]
-        assert run["artifacts"][where["index"]]["location"]["uri"] == where["uri"]
-        assert urlsplit(where["uri"]).scheme in ("", "file")
-        assert where["uri"].isascii()
-        assert location["physicalLocation"]["region"]["startLine"] >= 1
-        assert result["message"]["text"]
-        # Section 3.11.5: a brace that is not doubled would begin a placeholder; 3.11.6: brackets, a link.
-        assert not re.search(r"(?<!\{)(\{\{)*\{[0-9]", result["message"]["text"])
-        assert not re.search(r"(?<!\\)\]\(", result["message"]["text"])
-    failed = any(one.status is InputStatus.FAILED for one in given_results.inputs)
-    assert run["invocations"][0]["executionSuccessful"] is not failed
+@pytest.mark.parametrize(("severity", "failures"), [(Severity.ERROR, 1), (Severity.WARNING, 1), (Severity.INFO, 0)])
+def test_a_requirement_that_is_not_met_fails_whatever_findings_do(severity: Severity, failures: int) -> None:
+    unmet = replace(FINDINGS[0], rule=f"{REQUIREMENT}apps", severity=severity)
+    root = ElementTree.fromstring(written("junit", Results((unmet,), fail_on=None)))
+    assert len(root.findall(".//failure")) == failures
 
 
-def test_sarif_as_another_reader_reads_it() -> None:
-    sarif_pydantic = pytest.importorskip(
-        "sarif_pydantic", reason="sarif-pydantic is not installed: its reading of SARIF is not checked"
-    )
-    log = sarif_pydantic.Sarif.model_validate_json(sarif(RESULTS))
-    (run,) = log.runs
-    assert [result.rule_id for result in run.results] == [one.rule for one in in_order(FINDINGS)]
-    assert {rule.id for rule in run.tool.driver.rules} == {one.rule for one in FINDINGS}
+# Where the checkout is
 
 
-def test_sarif_describes_rules_and_says_how_bad_they_are() -> None:
-    (run,) = json.loads(sarif(RESULTS))["runs"]
-    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
-    assert rules["unknown-action"]["helpUri"].startswith("https://docs.aws.amazon.com/")
-    assert "It matches no request" in rules["unknown-action"]["help"]["text"]
-    severities = {name: float(rule["properties"]["security-severity"]) for name, rule in rules.items()}
-    assert severities["unknown-action"] >= 7 > severities["requested-region"] >= 4 > severities["wide-grant"]
+@pytest.mark.parametrize("case", CASES["checkouts"], ids=lambda case: f"{case['path']} in {case['folder']}")
+def test_services_get_the_path_in_the_checkout(case: dict[str, str]) -> None:
+    where = Results((replace(FINDINGS[0], place=Place(case["path"], 2)),), (), root=case["root"], folder=case["folder"])
+    assert where.path(case["path"]) == case["named"]
+    assert where.uri(Place(case["path"])) == case["uri"]
+    assert json.loads(written("gitlab", where))[0]["location"]["path"] == case["named"]
+    assert dict(read(written("github", where).splitlines()[0]).properties)["file"] == case["named"]
+    (result,) = json.loads(sarif(where))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == case["uri"]
+    # What people and programs here read has the name that was given.
+    assert json.loads(written("json", where))["findings"][0]["file"] == case["path"]
 
 
-def test_sarif_names_a_stand_in_where_there_is_no_file() -> None:
-    (run,) = json.loads(sarif(RESULTS))["runs"]
-    standing_in = {
-        one["location"]["uri"]: one["description"]["text"] for one in run["artifacts"] if "description" in one
+def test_a_fingerprint_does_not_know_where_the_checkout_is() -> None:
+    def mark(path: str, root: str, folder: str) -> str:
+        found = (replace(FINDINGS[0], place=Place(path, 2)),)
+        document = json.loads(written("json", Results(found, root=root, folder=folder)))
+        return str(document["findings"][0]["fingerprint"])
+
+    marks = {
+        mark("infra/app.json", "", ""),
+        mark("./infra/app.json", "", ""),
+        mark("infra/app.json", "/builds/0/repo", "/builds/0/repo"),
+        mark("app.json", "/builds/1/repo", "/builds/1/repo/infra"),
+        mark("/home/me/repo/infra/app.json", "/home/me/repo", "/home/me/repo/docs"),
     }
-    assert standing_in == {
-        "mantle-iam/account/111122223333": "No file: stands for what was read from aws:111122223333",
-        "mantle-iam/findings": "No file: stands for what was read from no file",
-        "mantle-iam/standard-input": "No file: stands for what was read from standard input",
-    }
-    for result in run["results"]:
-        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
-        assert ("primaryLocationLineHash" in result["partialFingerprints"]) is (uri in standing_in)
-        assert FINGERPRINT in result["partialFingerprints"]
-
-
-def test_sarif_says_what_was_not_read() -> None:
-    (run,) = json.loads(sarif(RESULTS))["runs"]
-    (invocation,) = run["invocations"]
-    assert invocation["executionSuccessful"] is False
-    levels = [one["level"] for one in invocation["toolExecutionNotifications"]]
-    assert levels == ["error", "warning"]
-    assert json.loads(sarif(Results((), INPUTS[:1])))["runs"][0]["invocations"][0]["executionSuccessful"] is True
-
-
-def test_sarif_of_more_than_one_run_holds_leaves_nothing_out() -> None:
-    many = tuple(replace(FINDINGS[0], message=f"finding {number:06}") for number in range(RUN_LIMIT + 3))
-    runs = json.loads(sarif(Results(many)))["runs"]
-    assert [len(run["results"]) for run in runs] == [RUN_LIMIT, 3]
-    assert len({run["automationDetails"]["id"] for run in runs}) == 2
-    assert len({result["message"]["text"] for run in runs for result in run["results"]}) == len(many)
+    assert len(marks) == 1
+    assert mark("/elsewhere/app.json", "/home/me/repo", "/home/me/repo") not in marks
 
 
 # JSON
@@ -367,7 +398,7 @@ def test_sarif_of_more_than_one_run_holds_leaves_nothing_out() -> None:
 
 @given(results)
 def test_json_has_every_field(given_results: Results) -> None:
-    document = json.loads(format_named("json").function(given_results))
+    document = json.loads(written("json", given_results))
     assert [one["message"] for one in document["findings"]] == [
         sound(one.message) for one in in_order(given_results.findings)
     ]

@@ -84,7 +84,7 @@ def test_everything_is_there_without_a_script() -> None:
     assert [name for name in COLUMNS if name not in text] == []
     assert all(f"Role{number}" in text for number in range(7))
     assert all(one.message.replace("`", "") in text for one in RESULTS.findings)
-    assert read.texts("code")[:2] == ["aws:RequestedRegion", "bedrock-mantle:InvokeModel"]
+    assert read.texts("code")[:2] == ["bedrock-mantle:InvokeModel", "bedrock-mantle:CreateInference"]
     assert "the file is truncated after 12 bytes" in text
     hidden = [found for _, found, _ in read.elements if "hidden" in found]
     assert [found.get("data-tools") for found in hidden] == ["grid", "found"]
@@ -142,16 +142,23 @@ def test_matrix_as_csv() -> None:
 
 
 def test_matrix_as_markdown() -> None:
-    lines = grid_markdown(grid(4)).splitlines()
-    assert "| list models | 1 | 1 | 1 | 1 |" in lines
-    assert lines[-1].startswith("| <code>arn:aws:iam::111122223333:role/Role3</code> | no")
-    assert "… and " in grid_markdown(grid(400), limit=4000)
-    assert len(grid_markdown(grid(400), limit=4000).encode()) <= 4000
+    lines = grid_markdown(grid(5), Results(())).splitlines()
+    assert "| list models | 1 | 1 | 1 | 1 | 1 |" in lines
+    assert lines[-1].startswith("| <code>arn:aws:iam::111122223333:role/Role4</code> | depends")
+    assert "… and " in grid_markdown(grid(400), Results(()), limit=4000)
+    assert len(grid_markdown(grid(400), Results(()), limit=4000).encode()) <= 4000
+
+
+def test_counts_of_the_matrix_come_before_what_may_not_fit() -> None:
+    many = Results(tuple(RESULTS.findings) * 2000)
+    made = grid_markdown(grid(400), many)
+    assert len(made) <= 65_536
+    assert "| list models | 80 | 80 | 80 | 80 | 80 |" in made.splitlines()
 
 
 def test_a_hostile_principal_is_one_row_of_markdown() -> None:
     rows = tuple(GridRow(name, name, (GridCell(Standing.NO, name),)) for name in EVIL)
-    lines = grid_markdown(Grid(("a|b",), rows)).splitlines()
+    lines = grid_markdown(Grid(("a|b",), rows), Results(())).splitlines()
     assert sum(line.startswith("| <code>") for line in lines) == len(EVIL)
     assert all(line.count("|") == 3 for line in lines[-len(EVIL) :])
     assert "<script>" not in "".join(lines)
