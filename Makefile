@@ -8,8 +8,9 @@ RUN := $(BIN)/python -m
 # The tools that check infrastructure code: about 1.5 GB, so they have an environment of their own.
 IAC := .venv-iac
 NODE := tests/iac/node
+ENGINES := .venv-engines
 
-.PHONY: demo test test-iac coverage lint type imports unit packaging bench lock lock-iac clean format goldens
+.PHONY: demo test test-iac test-engines coverage lint type imports unit packaging bench lock lock-iac lock-engines clean format goldens
 .DEFAULT_GOAL := test
 
 # One environment for users' extras and development, made anew when the lock or the metadata change.
@@ -60,6 +61,14 @@ $(NODE)/node_modules/.ready: $(NODE)/package-lock.json
 	  --fetch-retries=3 --fetch-retry-maxtimeout=10000 --fetch-timeout=60000; then touch $@; \
 	else echo "npm could not install the packages: what needs them is not checked" >&2; rm -rf $(@D); fi
 
+test-engines: $(VENV)/.ready $(ENGINES)/.ready ## Ray and Parquet, in an environment of their own
+	MANTLE_IAM_ENGINES_ENV=$(abspath $(ENGINES)) $(RUN) pytest tests/engines
+
+$(ENGINES)/.ready: requirements-engines.lock
+	$(PYTHON) -m venv --clear $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-engines.lock
+	@touch $@
+
 bench: $(VENV)/.ready ## figures: ratios within one run
 	$(RUN) benchmarks
 
@@ -84,6 +93,13 @@ lock-iac: ## renew requirements-iac.lock
 	  --custom-compile-command "make lock-iac" -o requirements-iac.lock tests/iac/requirements.in
 	rm -rf .venv-lock
 
+lock-engines: ## renew requirements-engines.lock
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	  --custom-compile-command "make lock-engines" -o requirements-engines.lock pyproject.toml tests/engines/requirements.in
+	rm -rf .venv-lock
+
 clean:
-	rm -rf $(IAC) $(NODE)/node_modules
+	rm -rf $(IAC) $(ENGINES) $(NODE)/node_modules
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
