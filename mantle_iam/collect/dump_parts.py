@@ -12,13 +12,13 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from mantle_iam.collect.dump_reader import Dump
+from mantle_iam.collect.dumps import goes_on
 from mantle_iam.collect.openers import LARGEST, Opener
 
 PART: Final = 4 << 20
 """Bytes, after which a part ends with the line."""
 SMALLEST: Final = PART // 100
 """Bytes of a file, gzip's maybe, that may be more than a part."""
-_ENDS: Final = 4096
 
 
 def parts_of(dump: Dump, opener: Opener) -> Iterator[tuple[Dump, bytes | None]]:
@@ -59,14 +59,8 @@ def _parts(file: BinaryIO) -> Iterator[list[bytes]]:
     for line in iter(partial(file.readline, LARGEST), b""):
         lines.append(line)
         size += len(line)
-        if size >= PART and not _goes_on(line):
+        if size >= PART and not goes_on((line,)):
             yield lines
             lines, size = [], 0
     if lines:
         yield lines
-
-
-def _goes_on(line: bytes) -> bool:
-    """Whether the next line is a page of the same account."""
-    ends = (line[:_ENDS] + b" " + line[-_ENDS:]).replace(b" ", b"")
-    return b'"IsTruncated":true' in ends

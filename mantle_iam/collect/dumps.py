@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +27,8 @@ _named_policy = maker(NamedPolicy)
 _principal = maker(Principal)
 _ORDINARY = frozenset((dict,))
 """The very type: what has a key twice is of another."""
+_TRUNCATED = re.compile(rb'"IsTruncated"[ \t\r\n]*:[ \t\r\n]*"?([Tt]rue)?')
+_LONGEST_MARK = 100
 DETAILS = ("UserDetailList", "GroupDetailList", "RoleDetailList")
 
 Managed = Mapping[str, PolicyDocument]
@@ -61,6 +64,18 @@ def is_dump(value: object) -> bool:
 def is_truncated(value: object) -> bool:
     """Whether the API had more to say."""
     return isinstance(value, Mapping) and str(value.get("IsTruncated")).lower() == "true"
+
+
+def goes_on(blocks: Iterable[bytes]) -> bool:
+    """Whether the last page of a text, which comes in blocks, says that there is another; wherever in the page it says so."""
+    more, end = False, b""
+    for block in blocks:
+        # UTF-16 is, but for its zeros, ASCII here.
+        text = end + (block.replace(b"\0", b"") if b"\0" in block else block)
+        for found in _TRUNCATED.finditer(text):
+            more = found[1] is not None
+        end = text[-_LONGEST_MARK:]
+    return more
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from mantle_iam.iam.grammar import Number
 
 # Of the two the first is nearly always it, and is looked up at once.
 _OBJECT = (dict, Mapping)
+_POLICIES = ('"Statement"', '"Statement\\"', "%22Statement%22")
+"""What the text of a policy has: plain, within another text, URL-encoded."""
 _SHOWN = 3
 _LONGEST = 200
 
@@ -69,6 +71,23 @@ def tags(owner: object, name: str = "Tags") -> tuple[tuple[str, str], ...]:
     if type(value) is not list and isinstance(value, _OBJECT):
         return tuple((str(key), item) for key, item in value.items() if isinstance(item, str))
     return tuple([(key, text(tag, "Value")) for _, tag in objects(owner, name) if (key := text(tag, "Key"))])
+
+
+def holds_policy(value: object) -> bool:
+    """Whether a policy document seems to stand anywhere in ``value``, as an object or as text.  Looks at each element once."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if any(mark in one for mark in _POLICIES):
+                return True
+        elif isinstance(one, _OBJECT):
+            if "Statement" in one:
+                return True
+            left.extend(one.values())
+        elif isinstance(one, list | tuple):
+            left.extend(one)
+    return False
 
 
 class Notes:

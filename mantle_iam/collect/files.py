@@ -7,20 +7,23 @@ cannot be read is an ``Input`` that failed, and the rest goes on; nothing that i
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from mantle_iam.collect.collected import Collection
 from mantle_iam.collect.documents import LONGEST_DOCUMENT, Documents
 from mantle_iam.collect.dump_reader import Binding, Dump, DumpReader, Gathered, input_of
-from mantle_iam.collect.dumps import DETAILS, Managed
-from mantle_iam.collect.fields import Notes
+from mantle_iam.collect.dumps import DETAILS, Managed, goes_on
+from mantle_iam.collect.fields import Notes, shown
 from mantle_iam.collect.folders import Unit, UnitKind, units
 from mantle_iam.collect.hcl import is_code, read_code
 from mantle_iam.collect.kinds import CALLED, Taken, Where, take, templates_of
-from mantle_iam.collect.openers import STDIN, Opener
+from mantle_iam.collect.openers import LARGEST, STDIN, Opener
 from mantle_iam.collect.places import TextError, decode_text, read_json, repeated_keys
 from mantle_iam.collect.terraform_json import is_terraform_json
 from mantle_iam.collect.values import values_of
@@ -29,7 +32,9 @@ from mantle_iam.iam.inventory import Input, InputStatus, Purpose
 _ARN: Final = re.compile(r'"Arn": ?"arn:[a-z-]{3,20}:iam::([0-9]{12}):')
 
 
+_BLOCK: Final = 1 << 20
 _DEEPEST_ASSEMBLY = 5
+_LAYERS: Final = {Purpose.SCP: "service control policy", Purpose.RCP: "resource control policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +98,16 @@ def survey_inputs(
     stdin: bytes = b"",
     held: Mapping[str, bytes] | None = None,
     regions: Sequence[str] = (),
+    layered: bool = False,
 ) -> Survey:
     """As ``read_inputs``, but for the dumps, which are left to be read by a ``DumpReader``.
 
-    ``held``: bytes of ``paths`` that are no files here; ``regions``: those that are asked about.
+    ``held``: bytes of ``paths`` that are no files here; ``regions``: those that are asked about;
+    ``layered``: a path of ``kinds`` that holds no SCP, or RCP, though it is to, has failed.
     """
     session = _Session(kinds or {}, parameters or {}, managed or {}, Opener(stdin, held=held))
     session.taken.regions = regions
-    return session.survey(paths)
+    return session.survey(paths, layered=layered)
 
 
 class _Session:
@@ -115,8 +122,12 @@ class _Session:
         self.account = ""
         """Of the last dump, as far as its beginning tells."""
 
-    def survey(self, paths: Sequence[str]) -> Survey:
+    def survey(self, paths: Sequence[str], *, layered: bool) -> Survey:
         self._units([(given, tuple(units(given))) for given in paths])
+        for given, purpose in self.taken.kinds.items() if layered else ():
+            if purpose in _LAYERS and not self._holds(given, purpose):
+                self.inputs.append(Input(shown(given), InputStatus.FAILED, "", (f"holds no {_LAYERS[purpose]}",)))
+        self.taken.organization.organization.unread |= set(self._unread())
         if self.taken.levels:
             notes = Notes()
             self.taken.organization.take_tree(self.taken.levels, notes)
@@ -131,6 +142,31 @@ class _Session:
             tuple(self.inputs),
         )
         return Survey(first, tuple(self.dumps), binding, self.opener)
+
+    def _below(self, given: str) -> Iterator[Input]:
+        """What became of a path, or of what is in that folder."""
+        for one in self.inputs:
+            if one.path == shown(given) or Path(one.path).is_relative_to(shown(given)):
+                yield one
+
+    def _holds(self, given: str, purpose: Purpose) -> bool:
+        """Whether something of the kind, or a list in which there might be, was there; or something that failed."""
+        places = (each.place.path for many in self.taken.levels.values() for each in many if each.purpose is purpose)
+        return any(path == given or Path(path).is_relative_to(given) for path in places) or any(
+            one.status is InputStatus.FAILED or not one.kind or "organization" in one.kind or one.kind == "iam-collect"
+            for one in self._below(given)
+        )
+
+    def _unread(self) -> Iterator[Purpose]:
+        """Kinds of which a document that was named as theirs could not be read, or was taken for something else."""
+        taken = {shown(each.place.path) for many in self.taken.levels.values() for each in many}
+        for given, purpose in self.taken.kinds.items():
+            if any(
+                one.status is InputStatus.FAILED
+                or (one.kind == "policy" and (one.status is InputStatus.PARTIAL or one.path not in taken))
+                for one in self._below(given)
+            ):
+                yield purpose
 
     def _units(self, found: list[tuple[str, tuple[Unit, ...]]]) -> None:
         """Reads them, code before the plans that it completes, wherever it is named; inputs are told in the order given."""
@@ -262,18 +298,11 @@ class _Session:
 
     def _goes_on(self, path: str) -> bool:
         """Whether the last page in a file says that there is another."""
-        head = self.opener.head(path)
-        found = '"IsTruncated": true' in head or '"IsTruncated":true' in head
-        if found or path == STDIN:
-            return found
         try:
-            with Path(path).open("rb") as file:
-                packed = file.read(2) == b"\x1f\x8b"
-                file.seek(0 if packed else max(0, self.opener.size(path) - 4096))
-                tail = self.opener.read(path)[-4096:] if packed else file.read(4096)
-        except (OSError, TextError, ValueError):
+            with self.opener.stream(path) as file:
+                return goes_on(islice(iter(partial(file.read, _BLOCK), b""), LARGEST // _BLOCK))
+        except (OSError, EOFError, zlib.error, ValueError):
             return False
-        return b'"IsTruncated":true' in tail.replace(b" ", b"")
 
     def _values(self, unit: Unit, notes: Notes) -> str:
         """Every value of a file, each taken by what it is."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mantle_iam.collect.account_facts import Facts, is_credentials, is_endpoints
+from mantle_iam.collect.assembly import assemble
 from mantle_iam.collect.cloudformation import is_template, read_template
-from mantle_iam.collect.declared import Declared, assemble
+from mantle_iam.collect.declared import Declared
 from mantle_iam.collect.documents import Documents
 from mantle_iam.collect.dumps import Managed, Page, is_dump
 from mantle_iam.collect.fields import Notes, text
@@ -20,6 +21,7 @@ from mantle_iam.collect.folders import has_root, level_of, purpose_of
 from mantle_iam.collect.foreign import foreign
 from mantle_iam.collect.organization_files import OrganizationReader, is_organization
 from mantle_iam.collect.own import is_own
+from mantle_iam.collect.own_account import apart
 from mantle_iam.collect.places import TextError
 from mantle_iam.collect.saved import Layer, is_record, read_record
 from mantle_iam.collect.terraform_plan import is_log, is_plan, is_raw_state, read_plan
@@ -67,8 +69,7 @@ class Taken:
             return
         found.account = found.account or self.parameters.get("AWS::AccountId", "")
         account, loose = assemble(found, self.documents, self.managed, notes)
-        if account is not None:
-            self.accounts.append((account, path))
+        self.accounts.extend((one, path) for one in apart(account))
         self.policies.extend(loose)
         self._code[place] = (found, loose)
         self.files |= set(map(os.path.normpath, found.files()))

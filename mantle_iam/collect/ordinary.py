@@ -24,19 +24,19 @@ _Plain = dict[str, str]
 """An object of texts."""
 
 
-class _Inline(Struct):
+class _Inline(Struct, omit_defaults=True):
     PolicyName: str
     PolicyDocument: Raw
 
 
-class _Version(Struct):
+class _Version(Struct, omit_defaults=True):
     Document: Raw
     VersionId: str
     IsDefaultVersion: bool
     CreateDate: _Other = UNSET
 
 
-class _Policy(Struct):
+class _Policy(Struct, omit_defaults=True):
     Arn: str
     PolicyName: str
     PolicyVersionList: list[_Version]

@@ -73,10 +73,16 @@ class Organization:
     opaque: set[str] = field(default_factory=set)
     """Ids of policies of which something is not known."""
     names: dict[str, str] = field(default_factory=dict)
+    unread: set[Purpose] = field(default_factory=set)
+    """Kinds of which something that was given could not be read."""
     default_parent: str = ""
     """Where an account stands that no file places: below the root, where a folder of documents has no other levels."""
 
     def __bool__(self) -> bool:
+        return bool(self.unread or self._known)
+
+    @property
+    def _known(self) -> bool:
         return bool(self.management or self.parents or self.attached or self.policies or self.enabled)
 
     def enable(self, id_: str, purpose: Purpose, found: bool) -> None:
@@ -114,6 +120,8 @@ class Organization:
         enabled = self._enabled(path or (), kind)
         if account in self.management or enabled is False:
             return None, False
+        if kind in self.unread or not self._known:
+            return None, kind in self.unread
         if kind is Purpose.RCP and not any(
             kind in kinds for kinds in (*self.attached.values(), *self.reached.values())
         ):

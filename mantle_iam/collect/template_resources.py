@@ -15,6 +15,7 @@ from typing import Any, Final
 from mantle_iam.collect.declared import Declared, Linked, Owner, Ref, Written
 from mantle_iam.collect.fields import Notes, tags, text
 from mantle_iam.collect.intrinsics import Kept, Template
+from mantle_iam.collect.own_account import PERMISSION_SETS
 from mantle_iam.collect.places import escape
 from mantle_iam.iam.grammar import dump_json
 from mantle_iam.iam.inventory import UNRESOLVED, Place, Purpose
@@ -230,7 +231,7 @@ def _permission_set(resource: Resource, declared: Declared, notes: Notes) -> Non
     declared.owners[resource.key] = Owner(
         "role",
         f"AWSReservedSSO_{resource.name('Name')}_0000000000000000",
-        "/aws-reserved/sso.amazonaws.com/",
+        PERMISSION_SETS,
         None if boundary is None else Ref(text=arn),
         place=resource.place,
     )

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from mantle_iam.collect.declared import Declared, Owner, Ref, Written
 from mantle_iam.collect.fields import Notes, number, objects, tags, text, texts
+from mantle_iam.collect.own_account import PERMISSION_SETS
 from mantle_iam.iam.inventory import UNRESOLVED, ApiKey, Place, Purpose
 from mantle_iam.mantle.overlay import SERVICE
 
 _KEY_SERVICE = "bedrock.amazonaws.com"
-_RESERVED = "/aws-reserved/sso.amazonaws.com/"
 
 _SERVICES: Final = {
     # Resources that statements name by their ARN, which tells what it is before it is known: nothing of this service.
@@ -208,7 +208,8 @@ def _endpoint_policy(resource: Resource, declared: Declared, notes: Notes) -> No
 
 def _permission_set(resource: Resource, declared: Declared, notes: Notes) -> None:
     name = f"AWSReservedSSO_{resource.name()}_0000000000000000"
-    declared.owners[resource.address] = Owner("role", name, _RESERVED, None, None, (), resource.place)
+    declared.owners[resource.address] = Owner("role", name, PERMISSION_SETS, None, None, (), resource.place)
+    declared.aliases[text(resource.values, "arn")] = resource.address
 
 
 def _set_inline(resource: Resource, declared: Declared, notes: Notes) -> None:

@@ -97,6 +97,12 @@ def _halves(dump: dict[str, Any]) -> list[dict[str, Any]]:
     return [first, {key: dump[key] for key in ("GroupDetailList", "Policies")} | {"IsTruncated": False}]
 
 
+def _sorted_halves(dump: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pages whose mark of truncation is far from either end, as with sorted keys."""
+    first, last = _halves(dump)
+    return [{"GroupDetailList": [], "A": "x" * 9000, **first, "Z": "x" * 9000}, last]
+
+
 FORMS = {
     "encoded": lambda dump: [("a.json", _plain(_encoded(dump)).encode())],
     "gzip": lambda dump: [("a.json.gz", gzip.compress(_plain(dump).encode()))],
@@ -107,6 +113,13 @@ FORMS = {
     "pages-as-lines": lambda dump: [("a.jsonl", "\n".join(map(_plain, _halves(dump))).encode())],
     "pages-in-a-list": lambda dump: [("a.json", _plain(_halves(dump)).encode())],
     "pages-apart": lambda dump: [(f"a{n}.json", _plain(p).encode()) for n, p in enumerate(_halves(dump))],
+    "pages-apart-sorted": lambda dump: [(f"a{n}.json", _plain(p).encode()) for n, p in enumerate(_sorted_halves(dump))],
+    "pages-apart-sorted-gzip": lambda dump: [
+        (f"a{n}.gz", gzip.compress(_plain(p).encode())) for n, p in enumerate(_sorted_halves(dump))
+    ],
+    "pages-apart-sorted-utf-16": lambda dump: [
+        (f"a{n}.json", _plain(p).encode("utf-16")) for n, p in enumerate(_sorted_halves(dump))
+    ],
     "policies-first": lambda dump: [("a.json", _plain({"X": "x" * 5000} | dump).encode())],
 }
 

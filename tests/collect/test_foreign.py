@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 
+from mantle_iam.cli.main import cli
+from mantle_iam.collect.fields import holds_policy
 from mantle_iam.collect.files import read_inputs
 from mantle_iam.collect.locator import located, within
 from mantle_iam.iam.inventory import InputStatus
@@ -41,6 +46,51 @@ def test_another_tools_file(name: str, content: Any, says: str, tmp_path: Path) 
 def test_what_may_be_a_policy_is_an_error_all_the_same(misspelt: Any, tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(misspelt), "utf-8")
     assert [one.status for one in read_inputs([str(tmp_path)]).inputs] == [InputStatus.FAILED]
+
+
+TEXT = json.dumps(ALLOW)
+HOLDING: tuple[tuple[str, Any, str], ...] = (
+    ("iam.services.k8s.aws/v1alpha1", {"kind": "Policy", "spec": {"policyDocument": TEXT}}, "Kubernetes controller"),
+    ("iam.aws.crossplane.io/v1beta1", {"kind": "Policy", "spec": {"document": TEXT}}, "Kubernetes controller"),
+    ("iam.aws.upbound.io/v1beta1", {"kind": "RolePolicyAttachment", "spec": {}}, "Kubernetes controller"),
+    ("v1", {"kind": "ConfigMap", "data": {"p.json": TEXT}}, "a Kubernetes manifest that holds a policy"),
+    ("v1", {"kind": "List", "items": [{"data": [json.dumps(TEXT)]}]}, "that holds a policy"),
+    ("", {"services": {}, "Policy": ALLOW}, "a Compose file that holds a policy"),
+    ("", {"version": "1", "rules": [{"must": "allow"}], "Policy": ALLOW}, "none of the kinds"),
+    ("", {"version": "1", "rules": [ALLOW]}, "none of the kinds"),
+    ("", {"version": "2.1.0", "runs": [], "Policy": {"x": quote(TEXT)}}, "none of the kinds"),
+    ("", {"schema_version": "1", "findings": [], "inputs": [], "extra": ALLOW}, "none of the kinds"),
+)
+
+
+@pytest.mark.parametrize(("version", "content", "says"), HOLDING)
+def test_a_policy_in_what_would_be_passed_over_is_not_lost(
+    version: str, content: Any, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "p.json").write_text(json.dumps({"apiVersion": version, **content} if version else content), "utf-8")
+    (tmp_path / "q.json").write_text(TEXT, "utf-8")
+    first = next(one for one in read_inputs([str(tmp_path)]).inputs if one.path.endswith("p.json"))
+    assert first.status is InputStatus.FAILED
+    assert says in first.problems[0]
+    found = CliRunner().invoke(cli, ["lint", str(tmp_path)], standalone_mode=False)
+    assert (found.return_value == 3) is ("spec" not in content or bool(content["spec"])), found.output
+
+
+def test_iam_of_another_cloud_is_another_tools_file(tmp_path: Path) -> None:
+    manifest = {"apiVersion": "iam.cnrm.cloud.google.com/v1beta1", "kind": "IAMServiceAccount"}
+    (tmp_path / "p.json").write_text(json.dumps(manifest), "utf-8")
+    assert [one.status for one in read_inputs([str(tmp_path)]).inputs] == [InputStatus.READ]
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_looking_for_policies_is_quick(wide: bool) -> None:
+    value: Any = [{"a": ["x" * 100]}] * 300_000 if wide else "x"
+    for _ in range(0 if wide else 100_000):
+        value = [value]
+    began = time.monotonic()
+    assert not holds_policy(value)
+    assert holds_policy([value, {"b": [ALLOW]}])
+    assert time.monotonic() - began < 10
 
 
 TEMPLATE = """\

@@ -89,6 +89,81 @@ def test_where_it_goes(make, case: str, tmp_path: Path) -> None:
     assert {one.arn.split(":")[4] for one in account.principals} == {account.id}
 
 
+def _change(kind: str, name: str, /, **after: object) -> dict[str, object]:
+    change = {"actions": ["no-op"], "before": after, "after": after, "after_unknown": {}}
+    return {"address": f"{kind}.{name}", "mode": "managed", "type": kind, "name": name, "change": change}
+
+
+def _policy(effect: str, resource: str, /, **condition: dict[str, str]) -> str:
+    statement = {"Effect": effect, "Action": "bedrock-mantle:*", "Resource": resource, "Condition": condition}
+    everything = {"Effect": "Allow", "Action": "bedrock-mantle:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement, everything]})
+
+
+def _role(account: str, name: str, address: str = "") -> dict[str, object]:
+    return _change("aws_iam_role", address or name, name=name, arn=f"arn:aws:iam::{account}:role/{name}")
+
+
+def _inline(role: str, text: str, address: str = "") -> dict[str, object]:
+    return _change("aws_iam_role_policy", address or role, name="p", role=role, policy=text)
+
+
+SET = "arn:aws:sso:::permissionSet/ssoins-1/ps-1"
+A_SET = _change("aws_ssoadmin_permission_set", "s", name="Developers", arn=SET)
+DENY, OPEN = _policy("Deny", THEIRS), _policy("Allow", "*")
+PLACES = {
+    # resources; by ARN without its name's number: account, and whether its identity policies are unknown
+    "two-accounts": (
+        [_role("111122223333", "a"), _role("444455556666", "b"), _inline("a", OPEN), _inline("b", OPEN)],
+        {("111122223333", "a"): False, ("444455556666", "b"): False},
+    ),
+    "one-name-in-two-accounts": (
+        [_role("111122223333", "a", "x"), _role("444455556666", "a", "y"), _inline("a", OPEN)],
+        {("111122223333", "a"): True, ("444455556666", "a"): True},
+    ),
+    "a-deny-names-no-home": (
+        [_change("aws_iam_role", "a", name="a"), _inline("a", DENY)],
+        {(UNKNOWN_ACCOUNT, "a"): True},
+    ),
+    "nor-does-a-condition": (
+        [
+            *(_change("aws_iam_role", name, name=name) for name in ("a", "b")),
+            _inline("a", _policy("Allow", OURS)),
+            _inline("b", _policy("Allow", "*", StringEquals={"aws:ResourceAccount": "444455556666"})),
+        ],
+        {(UNKNOWN_ACCOUNT, "a"): True, (UNKNOWN_ACCOUNT, "b"): True},
+    ),
+    "a-permission-set-goes-elsewhere": (
+        [
+            A_SET,
+            _role("999988887777", "here"),
+            _change("aws_ssoadmin_permission_set_inline_policy", "i", permission_set_arn=SET, inline_policy=DENY),
+        ],
+        {("999988887777", "here"): False, ("999988887777", "AWSReservedSSO_Developers_0000000000000000"): True},
+    ),
+    "a-permission-set-of-any-account": (
+        [A_SET, _change("aws_ssoadmin_permission_set_inline_policy", "i", permission_set_arn=SET, inline_policy=OPEN)],
+        {(UNKNOWN_ACCOUNT, "AWSReservedSSO_Developers_0000000000000000"): False},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(PLACES))
+def test_each_is_where_its_arn_says_and_unknown_where_nothing_does(case: str, tmp_path: Path) -> None:
+    resources, expected = PLACES[case]
+    plan = {"format_version": "1.2", "planned_values": {}, "resource_changes": resources}
+    (tmp_path / "plan.json").write_text(json.dumps(plan), "utf-8")
+    found = read_inputs([str(tmp_path / "plan.json")])
+    seen = {
+        (account.id, one.arn.rpartition("/")[2]): PolicyType.IDENTITY in one.unknown
+        for account in found.accounts
+        for one in account.principals
+    }
+    assert seen == expected, found.inputs
+    assert all(one.arn.split(":")[4] == account.id for account in found.accounts for one in account.principals)
+    assert (found.inputs[0].status is InputStatus.PARTIAL) == any(expected.values())
+
+
 def test_what_is_named_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "code.json").write_text(json.dumps(_plan([[OURS], [THEIRS]])), "utf-8")
     (problem,) = read_inputs([str(tmp_path / "code.json")]).inputs[0].problems
