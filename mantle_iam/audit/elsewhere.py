@@ -51,7 +51,7 @@ def kind_of(need: Need, cell: Cell, wanted: Wanted) -> str:
     _, _, service, region, _, name = parts
     type_, slash, _ = name.partition("/")
     if service == overlay.SERVICE and type_ == "project" and wanted.projects:
-        name = f"project/{cell.project}"
+        name = name if "*" in name else f"project/{cell.project}"
     else:
         anything = NAME if service == overlay.SERVICE else TEXT
         name = f"{type_}/{anything}" if slash and service in (overlay.SERVICE, "iam") else name.replace("*", anything)
@@ -87,7 +87,7 @@ class Seeker:
     """The same with the policy of each endpoint that a call may go through."""
     named: Callable[[StatementRef, str], dict[str, Any]]
     """A statement as the report has it, and the action that it decides on."""
-    _requests: dict[int, AuthorizationRequest] = field(default_factory=dict)
+    _requests: dict[tuple[int, int], AuthorizationRequest] = field(default_factory=dict)
     _contexts: list[Context] = field(default_factory=list)
     """By question; made when a pattern has a variable."""
 
@@ -214,10 +214,11 @@ class Seeker:
         return _Asked(worst, place, deciding, depends, model)
 
     def _evaluated(self, point: int, place: str, policies: PolicySet, model: str | None) -> EvaluationResult:
-        request = self._requests.get(point)
+        # Each set of layers asks for keys of its own.
+        request = self._requests.get((point, id(policies)))
         if request is None:
-            request = self.bound.request(point, self.subject, self.policies)
-            self._requests[point] = request
+            request = self.bound.request(point, self.subject, policies)
+            self._requests[point, id(policies)] = request
         if model is not None:
             unknown = frozenset(key for key in request.unknown_context if key.lower() != overlay.MODEL_KEY.lower())
             request = replace(
@@ -227,7 +228,7 @@ class Seeker:
 
     def _by_model(self, points: tuple[int, ...], found: list[_Asked], statements: list[Statement]) -> Iterator[_Asked]:
         """What hangs on the model alone is granted where a model is."""
-        hanging = [one.place for one in found if one.depends_on == {overlay.MODEL_KEY}]
+        hanging = [one.place for one in found if {key.lower() for key in one.depends_on} == {overlay.MODEL_KEY.lower()}]
         for model in _models(statements) if hanging else ():
             for place in hanging:
                 asked = self._ask(points, place, model)

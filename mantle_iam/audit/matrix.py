@@ -229,7 +229,9 @@ class _Audit:
         if account.endpoints or self.plan.rules or not self.bound.own_resources or self.bound.in_question:
             return None
         levels = (*(account.scps or ()), (), *(account.rcps or ()))
-        key = (account.scps is None, account.rcps is None, account.management, *[tuple(map(id, one)) for one in levels])
+        # Where their statements apply may differ from account to account.
+        above = [tuple([(id(one), self.bound.hits(one.document)) for one in level]) for level in levels]
+        key = (account.scps is None, account.rcps is None, account.management, *above)
         known = across(self.plan, account.partition)
         if key not in known:
             if len(known) >= _MOST_BINDINGS:

@@ -248,7 +248,7 @@ def _actions(text: str, at: str) -> tuple[str, ...]:
     try:
         return (known_action(text),)
     except InputError as error:
-        raise _wrong(at, f"names {error.message}", error.help) from None
+        raise _wrong(at, error.message, error.help) from None
 
 
 def _auth(text: str, at: str) -> AuthMethod:

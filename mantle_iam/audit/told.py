@@ -102,9 +102,13 @@ class Asked:
                 hits = (one for one in layer.hits if one.deny is deny and (one.sure if deny else one.wider) & points)
                 yield from (policy.document.statements[one.at] for one in hits)
 
-    def places_named(self) -> tuple[tuple[str, ...], ...]:
+    def places_named(self) -> tuple[tuple[object, ...], ...]:
         """What tells answers apart that name other places."""
-        return tuple([(*one.resources, *one.not_resources) for one in self._statements(self.verdict.elsewhere)])
+        points = self.verdict.elsewhere
+        if not points:
+            return ()
+        named = (*self._statements(points), *self._statements(points, deny=True))
+        return tuple([(one.resources, one.not_resources, one.conditions) for one in named])
 
     def told(self, index: int) -> Told:
         """What is said of one permission."""

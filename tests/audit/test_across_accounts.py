@@ -31,6 +31,10 @@ def project(region: str, id_: str, name: str) -> str:
     return f"arn:aws:bedrock-mantle:{region}:{id_}:project/{name}"
 
 
+NO_SCP = ((FULL_ACCESS,),)
+SPARED = {"StringNotEquals": {"aws:PrincipalAccount": IDS[0]}}
+OF_ONE = ((FULL_ACCESS, policy("spares one account", deny("bedrock-mantle:*", Condition=SPARED))),)
+
 WHERE = [
     "*",
     f"arn:aws:bedrock-mantle:*:{ANY}:project/*",
@@ -75,7 +79,13 @@ def own(value: Any, id_: str) -> Any:
 @st.composite
 def organizations(draw: st.DrawFn) -> list[Account]:
     kinds = [(draw(bodies), draw(names)) for _ in range(draw(st.integers(1, 2)))]
-    above = [None, ((FULL_ACCESS,),), ((FULL_ACCESS, policy(f"{EDGE}2{EDGE}", deny("bedrock-mantle:Create*"))),)]
+    above = [
+        None,
+        NO_SCP,
+        ((FULL_ACCESS, policy(f"{EDGE}2{EDGE}", deny("bedrock-mantle:Create*"))),),
+        OF_ONE,
+        ((FULL_ACCESS, policy("scp", deny("bedrock-mantle:*", project("*", IDS[1], "*")))),),
+    ]
     found = []
     for number in range(draw(st.integers(3, 6))):
         id_ = draw(st.sampled_from(IDS))
@@ -114,7 +124,7 @@ def test_an_account_is_told_of_as_if_it_were_the_only_one(accounts: list[Account
 
 BROAD = [allow("bedrock-mantle:*"), CALL]
 NARROW = [allow("bedrock-mantle:*", project("*", "OWN", "other")), CALL]
-NO_SCP, DENIES = ((FULL_ACCESS,),), ((FULL_ACCESS, policy("denies", deny("bedrock-mantle:*"))),)
+DENIES = ((FULL_ACCESS, policy("denies", deny("bedrock-mantle:*"))),)
 
 
 def holding(body: list[dict[str, Any]], id_: str, arn: str = "", **more: Any) -> Account:
@@ -132,8 +142,19 @@ def holding(body: list[dict[str, Any]], id_: str, arn: str = "", **more: Any) ->
         (DENIES, holding(BROAD, IDS[0])),
         (NO_SCP, holding(BROAD, IDS[0], scps=NO_SCP, unknown=frozenset({PolicyType.SCP}))),
         (NO_SCP, holding(NARROW, IDS[0], scps=NO_SCP)),
+        (OF_ONE, holding(BROAD, IDS[1], scps=OF_ONE)),
     ],
-    ids=["nobody", "from elsewhere", "a role", "management", "other SCPs", "no SCPs", "unknown SCPs", "narrow"],
+    ids=[
+        "nobody",
+        "from elsewhere",
+        "a role",
+        "management",
+        "other SCPs",
+        "no SCPs",
+        "unknown SCPs",
+        "narrow",
+        "SCPs of accounts",
+    ],
 )
 def test_what_differs_in_one_thing_is_not_told_alike(scps: Any, last: Account) -> None:
     accounts = [*(holding(BROAD, id_, scps=scps) for id_ in (*IDS, *IDS)), last]

@@ -69,6 +69,26 @@ def test_other_places(name: str) -> None:
     assert cells(who).get("infer sigv4", []) == places
 
 
+SAME = [
+    ("models", [allow(INFER, Condition={"StringEquals": {"bedrock-mantle:Model": f"vendor.{n}"}}) for n in "abcd"], {}),
+    ("projects", [allow(INFER, f"{ARN}:*:*:project/proj_{n}") for n in "abcd"], {}),
+    ("denials", [allow(INFER, [A, f"{ARN}:*:*:project/proj_b"])] * 4, {2: f"{ARN}:*:*:project/proj_b", 3: A}),
+]
+
+
+@pytest.mark.parametrize(("body", "denied"), [one[1:] for one in SAME], ids=[one[0] for one in SAME])
+def test_nobody_is_told_the_places_of_another(body: list[dict[str, Any]], denied: dict[int, str]) -> None:
+    def holder(number: int) -> Principal:
+        own = [body[number], *([deny(INFER, denied[number])] if number in denied else [])]
+        return role(f"r{number}", policy("p", *own))
+
+    plan = Plan(Wanted(capabilities=("infer",), models=("openai.gpt-oss-120b",)))
+    everybody = [holder(number) for number in range(4)]
+    alone = [audit_account(plan, account(one)) for one in everybody]
+    together = audit_account(plan, account(*everybody))
+    assert [together.shapes[shape].body for _, shape in together.rows] == [one.shapes[0].body for one in alone]
+
+
 def test_what_has_no_place_or_needs_every_project_is_not_elsewhere() -> None:
     managed = policy("p", allow(["bedrock-mantle:Get*", "bedrock-mantle:List*"], f"{ARN}:*:*:project/*"))
     assert cells(role("x", managed)) == {}

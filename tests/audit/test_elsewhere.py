@@ -246,8 +246,9 @@ def test_a_reservation_needs_its_project_too() -> None:
     assert (found.failed, found.undecided) == (0, 1)
 
 
-def test_a_model_that_a_policy_names_is_a_model_that_can_be_called() -> None:
-    only = {"StringEquals": {"bedrock-mantle:Model": "openai.gpt-oss-120b"}}
+@pytest.mark.parametrize("key", ["bedrock-mantle:Model", "Bedrock-Mantle:model"])
+def test_a_model_that_a_policy_names_is_a_model_that_can_be_called(key: str) -> None:
+    only = {"StringEquals": {key: "openai.gpt-oss-120b"}}
     found = judged(
         {"capabilities": "infer", "auth": "sigv4"}, account(role("app", policy("p", allow("*", Condition=only))))
     )
@@ -279,6 +280,27 @@ def test_an_endpoint_decides_elsewhere_as_it_does_here() -> None:
     found = judged({"capabilities": "infer", "auth": "sigv4"}, account(granted, endpoints=(endpoint,)))
     assert (found.failed, found.undecided) == (0, 1)
     assert json.loads(found.shortfalls[0].told)["depends_on"] == ["vpc-endpoint"]
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals"])
+def test_what_only_an_endpoint_asks_for_is_not_known_elsewhere_either(operator: str) -> None:
+    vpc = {operator: {"aws:SourceVpc": "vpc-1"}}
+    statements = [{**allow("*"), "Principal": "*"}, {**deny("*", Condition=vpc), "Principal": "*"}]
+    endpoint = policy("vpce-1", *statements, purpose=Purpose.VPC_ENDPOINT)
+    granted = role("app", policy("p", allow("bedrock-mantle:*")))
+    found = judged({"capabilities": "infer", "auth": "sigv4"}, account(granted, endpoints=(endpoint,)))
+    assert (found.failed, found.undecided) == (0, 1)
+
+
+def test_an_action_on_every_project_is_asked_of_every_project_whatever_the_rule_names() -> None:
+    value = {"actions": "bedrock-mantle:CreateProject", "projects": "default"}
+    held = policy(
+        "p",
+        allow("bedrock-mantle:*"),
+        deny("*", f"{ARN}:us-east-1:*:project/*"),
+        deny("*", f"{ARN}:*:*:project/default"),
+    )
+    assert judged(value, account(role("app", held))).failed == 1
 
 
 def test_a_project_given_by_its_arn_leaves_the_others_open() -> None:

@@ -252,7 +252,10 @@ WRONG: tuple[tuple[Any, str], ...] = (
     ({"version": 1, "rules": [{**GOOD, "principals": [5]}]}, "at `/rules/0/principals`"),
     ({"version": 1, "rules": [{"must": "allow", "principals": "*"}]}, "neither capabilities nor actions"),
     ({"version": 1, "rules": [{**GOOD, "auth": "password"}]}, "at `/rules/0/auth`"),
-    ({"version": 1, "rules": [{**GOOD, "actions": "bedrock-mantle:ListTagsForResources"}]}, "ListTagsForResources"),
+    (
+        {"version": 1, "rules": [{**GOOD, "actions": "bedrock-mantle:ListTagsForResources"}]},
+        "actions`: `bedrock-mantle:ListTagsForResources` is not an action",
+    ),
     ({"version": 1, "rules": [{**GOOD, "actions": "bedrock-mantle:Nope*"}]}, "covers no action"),
     ({"version": 1, "rules": [{**GOOD, "name": "a"}, {**GOOD, "name": "a"}]}, "are called `a`"),
     ({"version": 1, "rules": [{**GOOD, "principals": "role/app-*"}]}, "matches no ARN"),
