@@ -36,11 +36,12 @@ type: $(VENV)/.ready
 imports: $(VENV)/.ready
 	$(BIN)/lint-imports
 
+# Tests that start processes and servers are left to the stage below, so that this one stays within minutes.
 unit: $(VENV)/.ready
-	$(RUN) pytest -n 2 --hypothesis-seed=$(SEED) --ignore=tests/test_packaging.py
+	$(RUN) pytest -n 2 -m "not slow" --hypothesis-seed=$(SEED) --ignore=tests/test_packaging.py
 
 # Tracing branches doubles the time of the tests, which is more than everybody should wait for.
-coverage: $(VENV)/.ready ## the same tests with branch coverage
+coverage: $(VENV)/.ready ## all tests, the slow ones too, with branch coverage
 	$(RUN) pytest -n 2 --hypothesis-seed=0 --cov --cov-report=term --ignore=tests/test_packaging.py
 
 packaging: $(VENV)/.ready

@@ -70,6 +70,8 @@ def _audit(options: dict[str, Any], stack: ExitStack) -> int:
     given = [f"--{name.replace('_', '-')}" for name in _OF_LIVE if options[name]]
     if given and not options["live"]:
         raise InputError(f"{given[0]} is about a live account", help="add --live")
+    if options["scheduler"] and options["engine"] == "processes":
+        raise InputError("--scheduler is about a cluster", help="add --engine dask or ray")
     if options["live"] and options["resume"] and not options["save_dir"]:
         raise InputError("what is read live is not kept for --resume", help="add --save-dir DIR")
     if not paths and not options["live"]:
@@ -141,6 +143,9 @@ def _plan(options: dict[str, Any]) -> Any:
         checked.scope.models,
         checked.scope.regions,
     )
+    for project in checked.scope.projects:
+        if "*" in project or "?" in project:
+            raise InputError(f"--project: `{project}` has a wildcard", help="name each project by its id or ARN")
     for pattern in options["principal"]:
         if not may_match(pattern):
             raise InputError(f"--principal: `{pattern}` matches no ARN", help=f'write "*/{pattern}" or a whole ARN')

@@ -311,7 +311,7 @@ def _results(run: Run, end: End) -> Results:
 def _notes(run: Run, found: Found) -> list[str]:
     made, accounts = run.made, run.accounts
     notes = [f"account {account} could not be audited: {error}" for account, error in made.failures]
-    notes += made.problems
+    notes += [*made.problems, *made.told_again()]
     if made.retried:
         notes.append(f"{made.retried} more attempts were needed, since workers failed")
     if made.reused:

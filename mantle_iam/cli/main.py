@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -101,7 +102,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            from mantle_iam.report.layout import clean
+
+            which = f" `{error.filename}`" if error.filename else ""
+            click.echo(clean(f"error: {(error.strerror or str(error)).lower()}{which}"), err=True)
+            return 3
         # What is still in the buffer would be tried again while Python shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         click.echo("error: the output could not be written: no space left on device", err=True)
@@ -111,6 +116,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us; left open until the end.
+            device = Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, device)
     for stream in (sys.stdout, sys.stderr):
         # A lone surrogate (in somebody's JSON) has no UTF-8, and a terminal may know less than that; the escape that is written
         # instead means the same in JSON.

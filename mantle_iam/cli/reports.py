@@ -39,9 +39,9 @@ class Report:
         """
         # Not the link but what it leads to is replaced; a pipe or a device is written to.
         target = Path(os.path.realpath(self.path))
-        device = target.exists() and not target.is_file()
-        part = target if device else target.with_name(f".{target.name}.part")
         with _writing(self.path):
+            device = target.exists() and not target.is_file()
+            part = target if device else target.with_name(f".{target.name}.part")
             file = part.open("w", encoding="utf-8", newline="")
         try:
             with file:

@@ -21,7 +21,7 @@ from mantle_iam.mantle.endpoint import (
     nearest_region,
     partition_of,
 )
-from mantle_iam.mantle.models import known_model, read_model_id
+from mantle_iam.mantle.models import SEEN, known_model, read_model_id
 from mantle_iam.mantle.scope import Scope
 
 SERVICE = "bedrock-mantle"
@@ -249,4 +249,12 @@ def _model(text: str, notes: list[str]) -> str:
         notes.append(
             f"model {read.bare} is of no family known here; ids are compared exactly, so check it against GET /v1/models"
         )
+    elif read.bare not in SEEN:
+        from difflib import get_close_matches
+
+        # Of a family that is known: a newer model, or a slip of the pen, which no policy would ever be compared equal with.
+        notes += [
+            f"model {read.bare} is in no list of models that was seen; did you mean {near}?"
+            for near in get_close_matches(read.bare[:100], SEEN, 1, 0.9)
+        ]
     return read.bare

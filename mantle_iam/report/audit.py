@@ -19,6 +19,7 @@ from mantle_iam.iam.inventory import UNRESOLVED_KEY, Input, InputStatus
 from mantle_iam.iam.request import PolicyType
 from mantle_iam.mantle import overlay
 from mantle_iam.report.ansi import PLAIN, Ansi, Style
+from mantle_iam.report.findings.results import worth_knowing
 from mantle_iam.report.layout import clean, one_line, paragraph, table
 
 MOST_ROWS: Final = 200
@@ -90,7 +91,7 @@ class Tally:
 def render(
     tally: Tally,
     requirements: Sequence[Mapping[str, Any]],
-    inputs: Iterable[Input],
+    inputs: Sequence[Input],
     notes: Iterable[str],
     *,
     accounts: int,
@@ -113,9 +114,10 @@ def render(
             lines += list(_requirement(one, width, ansi))
     lines += _unread(inputs, width, ansi)
     said = list(dict.fromkeys(notes))
-    if said:
+    of_inputs = worth_knowing(inputs)
+    if said or of_inputs:
         lines += ["", ansi.paint("Notes", Style.BOLD)]
-        for text in said[:MOST_ROWS]:
+        for text in (*said[:MOST_ROWS], *(": ".join(filter(None, one)) for one in of_inputs)):
             lines += paragraph(f"- {text}", width, 2, 2)
     return "\n".join(lines) + "\n"
 

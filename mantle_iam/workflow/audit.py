@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, Final
 
 from mantle_iam.audit.capabilities import DEFAULT_PROJECT, DEFAULT_REGIONS
@@ -36,6 +37,7 @@ EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_UNKNOWN: Final = 3
 _NO_ACCOUNT: Final = f":{UNKNOWN_ACCOUNT}:"
+_MOST_AGAIN: Final = 10
 _MOST_SHORTFALLS: Final = 200
 """Of one rule that are told one by one; all are counted."""
 
@@ -70,6 +72,9 @@ class Audit:
     plan: Plan
     rows: Iterator[Row] = field(default_factory=lambda: iter(()))
     accounts: int = 0
+    """Those of one id are one, wherever they were read; each of which the id is not known is another."""
+    again: dict[str, None] = field(default_factory=dict)
+    """Ids of accounts that were read more than once."""
     principals: int = 0
     reused: int = 0
     """Accounts whose results were in the journal."""
@@ -82,6 +87,15 @@ class Audit:
     def requirements(self) -> list[dict[str, Any]]:
         """What became of the rules, as the report shows it."""
         return [_requirement(rule, total) for rule, total in zip(self.plan.rules, self.totals, strict=True)]
+
+    def told_again(self) -> list[str]:
+        """A note where one is due: accounts that were read more than once, each time judged by what was read then."""
+        if not self.again:
+            return []
+        rest = len(self.again) - _MOST_AGAIN
+        named = ", ".join(islice(self.again, _MOST_AGAIN)) + (f" and {rest:,} more" if rest > 0 else "")
+        who = f"account {named} is" if len(self.again) == 1 else f"accounts {named} are"
+        return [f"{who} in more than one input, or in one more than once; each is judged by itself"]
 
     def exit_code(self, requirements: list[dict[str, Any]], incomplete: bool = False) -> int:
         """1 when a rule failed; 3 when one is not settled or something could not be read; else 0."""
@@ -156,6 +170,7 @@ def _rows(
     if journal is not None:
         journal.bind(job.binding)
         shards = _resumed(made, journal, function, tasks, make_executor, engine.ahead)
+    ids: set[str] = set()
     for shard in shards:
         made.retried += shard.attempts - 1
         if shard.result is None:
@@ -167,7 +182,12 @@ def _rows(
             continue
         source.take(shard.item, shard.result)
         for result in shard.result.results:
-            made.accounts += 1
+            if result.account in ids:
+                made.again[result.account] = None
+            else:
+                made.accounts += 1
+            if result.account != UNKNOWN_ACCOUNT:
+                ids.add(result.account)
             made.problems += result.problems
             made.principals += len(result.rows)
             made.totals = [_added(old, new) for old, new in zip(made.totals, result.rules, strict=True)]

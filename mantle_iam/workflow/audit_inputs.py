@@ -72,6 +72,7 @@ class Accounts:
             stdin=self.stdin,
             held=self.held,
             regions=asked_regions(plan),
+            layered=True,
         )
         self._texts = Texts(survey.opener)
         first = named(survey.first, self.live) if self.live else survey.first

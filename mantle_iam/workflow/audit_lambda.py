@@ -173,7 +173,7 @@ def _report(plan: Plan, held: Mapping[str, bytes]) -> tuple[list[str], dict[str,
     failed = [{"account": account, "error": error} for account, error in made.failures]
     counts = {"audited": made.accounts - len(failed), "failed": failed, "retried": made.retried, "reused": made.reused}
     notes = [f"account {account} could not be audited: {error}" for account, error in made.failures]
-    notes += [*made.problems, *([] if made.accounts else ["no account was found in it"])]
+    notes += [*made.problems, *made.told_again(), *([] if made.accounts else ["no account was found in it"])]
     if found.left_out:
         notes.append(f"{found.left_out} more findings are not listed")
     last = json.loads(

@@ -20,7 +20,7 @@ from mantle_iam.audit.lint.engine import EVERYTHING, Linter, Settings
 from mantle_iam.audit.lint.guess import guess_purpose
 from mantle_iam.audit.lint.registry import BY_ID
 from mantle_iam.audit.lint.suppressions import FILE_NAME, Suppression, read_comments, read_suppressions, suppress
-from mantle_iam.collect.places import Position, TextError, decode_text, locate
+from mantle_iam.collect.places import Decoded, Position, TextError, decode_text, locate
 from mantle_iam.errors import InputError
 from mantle_iam.iam.grammar import parse_policy
 from mantle_iam.iam.inventory import Account, Input, InputStatus, NamedPolicy, Principal, Purpose
@@ -97,26 +97,26 @@ class _Run:
         self.named = () if self.ignore_unknown else tuple(by_file.values())
         for path in by_file.values():
             try:
-                text = self._text(path)
-                if text is None or not self._documents(text, path):
+                decoded = self._text(path)
+                if decoded is None or not self._documents(decoded.text, path, decoded.problem):
                     others.append(path)
             except InputError as error:
                 self._input(Input(path, InputStatus.FAILED, problems=(error.message,)))
         if others:
             self._collect(others)
 
-    def _text(self, path: str) -> str | None:
+    def _text(self, path: str) -> Decoded | None:
         """Its text where it may be a JSON text of policies."""
         if path == STANDARD_INPUT:
             data = self.given = self.standard_input()
-        elif not Path(path).is_file() or Path(path).stat().st_size > LARGEST_DOCUMENT:
+        elif not os.path.isfile(path) or Path(path).stat().st_size > LARGEST_DOCUMENT:  # noqa: PTH113 - a hostile name raises there
             return None
         else:
             data = _bytes(path)
         # Compressed, HCL, YAML: not ours.
-        return decode_text(data).text if data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")[:1] in (b"{", b"[") else None
+        return decode_text(data) if data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")[:1] in (b"{", b"[") else None
 
-    def _documents(self, text: str, path: str) -> bool:
+    def _documents(self, text: str, path: str, oddity: str = "") -> bool:
         found = policies_in(text, path, self.kind)
         if found is None:
             return False
@@ -141,6 +141,7 @@ class _Run:
         self.findings += placed(pairs, text)
         status = InputStatus.PARTIAL if problems else InputStatus.READ
         problems += [] if kinds or pairs or problems else [_EMPTY]
+        problems += [oddity] if oddity else []
         self.inputs.append(Input(path, status, ", ".join(kinds), tuple(problems)))
         return True
 

@@ -166,6 +166,9 @@ def test_context_that_every_call_has(folder: Path) -> None:
         (("x", "--context", "novalue"), "is not KEY=VALUE"),
         (("x", "--require", "/nonexistent"), "cannot read requirements"),
         (("x", "--engine", "dask"), "needs a scheduler"),
+        (("x", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is about a cluster"),
+        (("x", "--project", "proj_*"), "has a wildcard"),
+        (("x", "--project", "arn:aws:bedrock-mantle:us-east-1:111122223333:project/?"), "has a wildcard"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
@@ -357,6 +360,74 @@ def test_service_control_policies_of_a_folder_bind_and_are_not_called_idle(folde
     # Those that nobody says what they are for are.
     found = call(folder / "dumps", folder / "scps", "--capability", "list-models", "--no-findings")
     assert "bind no principal that was read: 2" in found.stdout
+
+
+NO = json.dumps(statement("bedrock-mantle:*", effect="Deny"))
+UNREAD: dict[str, tuple[str, dict[str, str]]] = {
+    # What is given, and what is there.
+    "a file that is missing": ("nope.json", {}),
+    "a folder that is missing": ("nope/", {}),
+    "an empty folder": ("scps", {"scps/": ""}),
+    "an empty file": ("scp.json", {"scp.json": ""}),
+    "a file that breaks off": ("scp.json", {"scp.json": NO[:40]}),
+    "grammar that AWS refuses": ("scp.json", {"scp.json": NO.replace("Deny", "deny")}),
+    "one of two files": ("scps", {"scps/a.json": NO.replace("Deny", "Allow"), "scps/b.json": "{"}),
+    "one of two lines": ("scp.jsonl", {"scp.jsonl": NO.replace("Deny", "Allow") + "\n{"}),
+    "files of other kinds": ("scps", {"scps/readme.txt": "nothing"}),
+    "a plan": (
+        "plan.json",
+        {"plan.json": json.dumps({"format_version": "1.2", "planned_values": {"root_module": {}}})},
+    ),
+    "a dump": ("dump.json", {"dump.json": json.dumps(dump({"other": "bedrock-mantle:*"}))}),
+}
+
+
+@pytest.mark.parametrize("option", ["--scp", "--rcp"])
+@pytest.mark.parametrize(("given", "files"), UNREAD.values(), ids=UNREAD)
+def test_a_layer_that_was_named_and_could_not_be_read_is_not_absent(
+    folder: Path, option: str, given: str, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).write_text(text, "utf-8")
+    rule = {"must": "allow", "principals": "*:role/app", "capabilities": "list-models", "auth": "sigv4"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    arguments = (folder / "dumps", "--require", folder / "access.json", "--no-findings", "-o", "json")
+    assert call(*arguments).return_value == 0
+    found = call(*arguments, option, f"{folder}/{given}")
+    report = json.loads(found.stdout)
+    assert found.return_value == 3
+    # RCPs do not apply to the service's resources.
+    assert [one["result"] for one in report["requirements"]] == ["unknown" if option == "--scp" else "passed"]
+    assert {one["status"] for one in report["inputs"]} & {"failed", "partial"}
+
+
+def test_a_document_that_code_takes_away_from_its_layer_is_not_absent(folder: Path) -> None:
+    code = 'resource "aws_organizations_policy" "no" {\n  name = "no"\n  content = file("scps/no.json")\n}\n'
+    (folder / "code" / "scps").mkdir(parents=True)
+    (folder / "code" / "main.tf").write_text(code, "utf-8")
+    for name, effect in (("no", "Deny"), ("all", "Allow")):
+        (folder / "code" / "scps" / f"{name}.json").write_text(json.dumps(statement("*", effect=effect)), "utf-8")
+    arguments = (folder / "dumps", folder / "code", "--scp", folder / "code" / "scps", "--capability", "list-models")
+    report = json.loads(call(*arguments, "--no-findings", "-o", "json").stdout)
+    answers = {one["arn"]: one["capabilities"][0]["answer"] for one in report["principals"]}
+    assert answers[f"arn:aws:iam::{ID}:role/app"] in ("depends", "no")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"Policies": []}'])
+def test_a_layer_that_is_said_to_be_empty_is_no_failure(folder: Path, text: str) -> None:
+    (folder / "scp.json").write_text(text, "utf-8")
+    arguments = (folder / "dumps", "--scp", folder / "scp.json", "--capability", "list-models", "-o", "json")
+    report = json.loads(call(*arguments).stdout)
+    assert {one["status"] for one in report["inputs"]} == {"read"}
+
+
+def test_a_model_of_a_rule_that_is_misspelt_is_noted(folder: Path) -> None:
+    rule = {"must": "not-allow", "principals": "*", "capabilities": "infer", "models": "openai.gpt-oss-120"}
+    (folder / "access.json").write_text(json.dumps({"version": 1, "rules": [rule]}), "utf-8")
+    found = call(folder / "dumps", "--require", folder / "access.json")
+    assert "note: requirement `rule 1`: model openai.gpt-oss-120 is in no list" in found.stderr
+    assert "did you mean openai.gpt-oss-120b?" in found.stderr
 
 
 def test_a_fix_for_a_template_names_no_account_that_nobody_has(folder: Path) -> None:

@@ -645,3 +645,22 @@ def test_a_template_from_standard_input(capsys: pytest.CaptureFixture[str], monk
     (one,) = printed["findings"]
     assert (code, one["rule"], one["file"]) == (1, "bearer-token-on-resource", "-")
     assert "CallWithBearerToken" in TEMPLATE.splitlines()[one["line"] - 1]
+
+
+def test_a_text_that_is_not_utf_8_is_judged_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    text = json.dumps(document({**GOOD, "Sid": "S"})).replace('"S"', '"caf\xe9"')
+    Path("latin.json").write_bytes(text.encode("latin-1"))
+    _, printed = found(capsys, "latin.json")
+    (one,) = printed["inputs"]
+    assert one["status"] == "read"
+    assert any("read as Latin-1" in problem for problem in one["problems"])
+
+
+def test_a_name_that_the_system_refuses_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 300 + ".json"
+    code, printed = found(capsys, write("good.json", document(GOOD)), long)
+    assert code == 3
+    assert sorted((one["path"][:4], one["status"]) for one in printed["inputs"]) == [
+        ("good", "read"),
+        ("xxxx", "failed"),
+    ]

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from mantle_iam.cli import audit, lint
 from mantle_iam.cli.audit_writers import FORMATS as AUDIT_FORMATS
-from mantle_iam.cli.reports import checkout
+from mantle_iam.cli.reports import Report, checkout
 from mantle_iam.errors import InputError
 
 POLICY = {
@@ -214,3 +214,19 @@ def test_reports_among_the_inputs_are_passed_over_and_said(name: str) -> None:
     found = CliRunner().invoke(COMMANDS[name][0], ["in/json.json", "-o", "json"], standalone_mode=False)
     assert found.return_value == 3
     assert json.loads(found.stdout)["inputs"][0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("form", ["sarif", "csv"])
+def test_a_folder_that_may_not_be_entered_is_one_line(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exists = Path.exists
+
+    def closed(path: Path, **options: Any) -> bool:
+        # Whoever runs the tests may be root, for whom no folder is closed.
+        if "hidden" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **options)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    says = "cannot write the report `hidden/no/x`: permission denied"
+    with pytest.raises(InputError, match=says), Report(form, "hidden/no/x").open():
+        pass

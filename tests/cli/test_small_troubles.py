@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mantle_iam.cli import main
+
 COMMAND = [sys.executable, "-m", "mantle_iam", "generate", "--for", "inference", "--auth", "sigv4", "-q"]
 
 
@@ -67,3 +69,36 @@ def test_a_lone_surrogate_in_a_policy_is_written_as_an_escape(tmp_path: Path, co
     assert done.returncode in (0, 1, 2)
     if output == "json" and done.returncode != 2:
         json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way to close a stream")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("given", "code"), [("{}", 3), ("[", 3), ("EMPTY", 3), ("GOOD", 0)])
+def test_closed_streams_change_no_exit_code(tmp_path: Path, closed: str, given: str, code: int) -> None:
+    good = '{"Statement": {"Effect": "Allow", "Action": "bedrock-mantle:ListModels", "Resource": "*"}}'
+    (tmp_path / "a.json").write_text({"GOOD": good, "EMPTY": ""}.get(given, given))
+    line = f'"$0" -m mantle_iam lint --fail-on error --color auto {tmp_path}/a.json {closed}'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way to close a stream")
+def test_a_closed_standard_input_is_an_empty_one() -> None:
+    line = '"$0" -m mantle_iam audit - <&-'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+    assert "empty" in done.stdout
+
+
+def test_what_the_system_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "closed\x1b[2J/x")
+
+    monkeypatch.setattr(main.cli, "main", refused)
+    assert main.run([]) == 3
+    written = capsys.readouterr().err
+    assert written.startswith("error: permission denied `closed")
+    assert "\x1b" not in written

@@ -56,6 +56,7 @@ def test_what_can_match_nothing_is_refused(given, words, advice):
 
 
 NOTED = [
+    ({"models": ("openai.gpt-oss-120",)}, "openai.gpt-oss-120", "did you mean openai.gpt-oss-120b?"),
     ({"regions": ("us-west-1",)}, "us-west-1", "no Mantle endpoint"),
     ({"regions": ("ap-southeast-4",)}, "ap-southeast-4", "was seen to have one"),
     ({"regions": ("ap-east-1",)}, "ap-east-1", "not among"),

@@ -242,6 +242,22 @@ def test_a_file_of_many_dumps_is_read_in_parts_that_know_their_lines(
     assert "line 11" in given.problems[0]
 
 
+def test_pages_of_one_account_stay_together_wherever_they_say_that_they_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = dump("000000000003", IsTruncated=True)
+    far = {"A": "x" * 9000, **page, "Z": "x" * 9000}
+    lines = [json.dumps(one) for one in (dump("000000000001"), far, dump("000000000003"), dump("000000000004"))]
+    (tmp_path / "many.jsonl").write_text("\n".join(lines), "utf-8")
+    whole = run(tmp_path)
+    monkeypatch.setattr(dump_parts, "PART", len(lines[0]) + 10)
+    monkeypatch.setattr(dump_parts, "SMALLEST", 1)
+    _, tasks = Accounts((str(tmp_path / "many.jsonl"),)).begin(PLAN)
+    assert [sum(one != b"[]" for one in next(iter(part.files.values())).splitlines()) for part in tasks] == [3, 1]
+    assert run(tmp_path) == whole
+    assert whole["counts"][0] == 3
+
+
 def test_a_file_of_many_dumps_that_breaks_off_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dump_parts, "PART", 20_000)
     monkeypatch.setattr(dump_parts, "SMALLEST", 1)

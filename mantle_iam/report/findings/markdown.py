@@ -11,7 +11,7 @@ from typing import Final
 
 from mantle_iam.audit.findings import Finding
 from mantle_iam.iam.inventory import Input, InputStatus
-from mantle_iam.report.findings.results import Results, count_words, failed, sound, where, worst_first
+from mantle_iam.report.findings.results import Results, count_words, failed, sound, where, worst_first, worth_knowing
 from mantle_iam.report.layout import one_line
 
 # Code spans, emphasis, links, HTML, headings, tables, mathematics; "@" below.
@@ -88,6 +88,8 @@ def findings_tables(results: Results) -> Iterator[str]:
         yield from ("", *table(("severity", "place", "finding", "what to do"), rows))
     if unread := failed(results.inputs):
         yield from ("", *table(("input", "status", "problems"), map(_unread, unread)))
+    if notes := worth_knowing(results.inputs):
+        yield from ("", "**Notes**", "", *map(_note, notes))
 
 
 def fitted(lines: Iterable[str], limit: int) -> str:
@@ -107,6 +109,11 @@ def fitted(lines: Iterable[str], limit: int) -> str:
 def _row(finding: Finding) -> tuple[str, str, str, str]:
     rule = link(finding.rule, finding.reference)
     return (finding.severity.value, code(where(finding)), f"{prose(finding.message)} ({rule})", prose(finding.remedy))
+
+
+def _note(note: tuple[str, str]) -> str:
+    path, said = note
+    return f"- {code(path)}: {prose(said)}" if path else f"- {prose(said)}"
 
 
 def _unread(one: Input) -> tuple[str, str, str]:

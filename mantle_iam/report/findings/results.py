@@ -27,6 +27,8 @@ REQUIREMENT: Final = "requirement/"
 """Before the name of a requirement that is not met, so that it is not taken for a rule of ``lint``."""
 NOWHERE: Final = "mantle-iam"
 """Folder of the stand-in for a file, where a format insists on one and the finding has none."""
+_MOST_SAID: Final = 10
+_MOST_PROBLEMS: Final = 5
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -68,6 +70,24 @@ class Results:
     def uri(self, place: Place) -> str:
         """``file_uri`` of the same."""
         return file_uri(place, self.path)
+
+
+def worth_knowing(inputs: Iterable[Input]) -> list[tuple[str, str]]:
+    """What is to be said of inputs of which nothing is missing, such as what was passed over: path and sentences, not clean.
+
+    Of the first ones alone; how many more there are comes last, without a path.
+    """
+    said = [one for one in inputs if one.status is InputStatus.READ and one.problems]
+    lines = []
+    for one in said[:_MOST_SAID]:
+        rest = len(one.problems) - _MOST_PROBLEMS
+        more = [f"and {rest} more"] if rest > 0 else []
+        path = "standard input" if one.path == "-" else one.path
+        lines.append((path, "; ".join([*one.problems[:_MOST_PROBLEMS], *more])))
+    rest = len(said) - _MOST_SAID
+    if rest > 0:
+        lines.append(("", f"and {rest:,} more {'input' if rest == 1 else 'inputs'} (--output json lists them)"))
+    return lines
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

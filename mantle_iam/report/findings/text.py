@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mantle_iam.audit.findings import Certainty, Finding, Severity
 from mantle_iam.iam.inventory import InputStatus
 from mantle_iam.report.ansi import PLAIN, Ansi, Style
-from mantle_iam.report.findings.results import Results, count_words, failed, in_order, subject, where
+from mantle_iam.report.findings.results import Results, count_words, failed, in_order, subject, where, worth_knowing
 from mantle_iam.report.layout import cells, clean, facts, one_line, paragraph
 
 _STYLES = {
@@ -42,6 +42,11 @@ def text_lines(results: Results, *, width: int = 100, ansi: Ansi = PLAIN) -> Ite
     for one in failed(results.inputs):
         word = "not read" if one.status is InputStatus.FAILED else "read in part"
         yield from paragraph(f"{one.path}: {word}: {'; '.join(one.problems) or 'no reason given'}", width, hang=2)
+    if notes := worth_knowing(results.inputs):
+        yield "Notes"
+        for note in notes:
+            yield from paragraph(f"- {': '.join(filter(None, note))}", width, 2, 2)
+        yield ""
     yield _summary(results)
 
 

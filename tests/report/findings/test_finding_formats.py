@@ -226,8 +226,25 @@ def test_a_markdown_table_has_the_rows_and_cells_that_it_should(given_results: R
     rows = len(given_results.findings)
     assert len(table) == (rows + 2 if rows else 0) + (unread + 2 if unread else 0)
     assert all(line.count("|") == 5 for line in table[: rows + 2 if rows else 0])
-    assert len(lines) == len(table) + 3 + bool(rows) + bool(unread)
+    noted = sum(one.status is InputStatus.READ and bool(one.problems) for one in given_results.inputs)
+    notes = min(noted, 10) + (noted > 10)
+    assert sum(line.startswith("- ") for line in lines) == notes
+    assert len(lines) == len(table) + 3 + bool(rows) + bool(unread) + (notes + 3 if notes else 0)
     assert ("not wholly read" in lines[2]) is bool(unread)
+
+
+def test_what_is_to_be_said_of_what_was_read_is_said_and_bounded() -> None:
+    said = ("passed over: `x`", *"abcdef")
+    inputs = tuple(Input(f"a`{number}.yaml", InputStatus.READ, "other", said) for number in range(12))
+    shown = text(Results((), (*INPUTS, *inputs)), width=100).splitlines()
+    begin = shown.index("Notes")
+    assert shown[begin + 1] == "  - a`0.yaml: passed over: `x`; a; b; c; d; and 2 more"
+    assert shown[begin + 11 : -2] == ["  - and 2 more inputs (--output json lists them)"]
+    lines = findings_markdown(Results((), (*INPUTS, *inputs))).splitlines()
+    begin = lines.index("**Notes**")
+    assert lines[begin + 2] == "- <code>a&#96;0.yaml</code>: passed over: <code>x</code>; a; b; c; d; and 2 more"
+    assert lines[begin + 12 :] == ["- and 2 more inputs (--output json lists them)"]
+    assert "Notes" not in text(Results((), INPUTS)) + findings_markdown(Results((), INPUTS))
 
 
 def test_prose_turns_quotes_into_code() -> None:
