@@ -141,11 +141,6 @@ class Cell:
     """Indices into ``Sheet.needs``."""
 
     @property
-    def is_capability(self) -> bool:
-        """Whether it is a capability rather than an action."""
-        return ":" not in self.name
-
-    @property
     def label(self) -> str:
         """The column's name: the capability, and by which key where it is no signed call."""
         return self.name if self.auth is AuthMethod.SIGV4 else f"{self.name} ({self.auth})"

@@ -209,7 +209,9 @@ def _endpoint_policy(resource: Resource, declared: Declared, notes: Notes) -> No
 def _permission_set(resource: Resource, declared: Declared, notes: Notes) -> None:
     name = f"AWSReservedSSO_{resource.name()}_0000000000000000"
     declared.owners[resource.address] = Owner("role", name, PERMISSION_SETS, None, None, (), resource.place)
-    declared.aliases[text(resource.values, "arn")] = resource.address
+    arn = text(resource.values, "arn")
+    if arn and UNRESOLVED not in arn:
+        declared.aliases[arn] = resource.address
 
 
 def _set_inline(resource: Resource, declared: Declared, notes: Notes) -> None:

@@ -13,9 +13,6 @@ from typing import Final
 
 from mantle_iam.mantle.overlay import PREVIEW_ACTIONS, SERVICE
 
-POLICY_REFERENCE: Final = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/{name}.html"
-UPDATES: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/security-iam-awsmanpol.html"
-
 
 class MadeFor(StrEnum):
     """Whom AWS made a policy for, which decides whether it is offered to anybody."""

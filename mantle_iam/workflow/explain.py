@@ -22,9 +22,6 @@ _BINARY_SHARE = 0.1
 
 _SAMPLE = 65536
 
-_TEXT_CONTROLS = frozenset("\t\n\r\x0b\x0c\x1b\x08")
-"""What terminals and logs put into text."""
-
 
 @dataclass(frozen=True, slots=True)
 class ExplainOptions:

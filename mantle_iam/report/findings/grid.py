@@ -60,11 +60,6 @@ def totals(grid: Grid) -> list[Counter[Standing]]:
     return [Counter(row.cells[number].standing for row in grid.rows) for number in range(len(grid.columns))]
 
 
-def grid_csv(grid: Grid) -> str:
-    """The matrix as comma-separated values."""
-    return csv_header(grid.columns) + "".join(map(csv_row, grid.rows))
-
-
 def csv_header(columns: Sequence[str]) -> str:
     """Two columns for each capability: the standing in one word, and what decides it."""
     return csv_text((["principal", "account", *(part for name in columns for part in (name, f"{name}: why"))],))

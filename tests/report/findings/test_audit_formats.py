@@ -19,7 +19,7 @@ from mantle_iam.iam.request import PolicyType
 from mantle_iam.mantle.operations import AuthMethod
 from mantle_iam.report.audit_grid import grid_row
 from mantle_iam.report.findings import FORMATS, written
-from mantle_iam.report.findings.grid import Grid, Standing, grid_csv, grid_markdown
+from mantle_iam.report.findings.grid import Grid, Standing, csv_header, csv_row, grid_markdown
 from mantle_iam.report.findings.html import html
 from mantle_iam.report.findings.matrix import requirement_findings
 from mantle_iam.report.findings.results import REQUIREMENT, Results
@@ -140,7 +140,8 @@ def test_a_pattern_that_matches_nobody_beside_one_that_does_is_a_finding(
 
 def test_the_matrix_formats_have_every_principal(audited: tuple[Grid, list[dict[str, Any]]]) -> None:
     grid, requirements = audited
-    assert [row[4] for row in csv_rows(grid_csv(grid))[1:]] == ["yes", "no", "depends", "no", "unknown"]
+    rows = csv_rows(csv_header(grid.columns) + "".join(map(csv_row, grid.rows)))
+    assert [row[4] for row in rows[1:]] == ["yes", "no", "depends", "no", "unknown"]
     page = html(Results(requirement_findings(requirements)), template, grid=grid)
     for text in (grid_markdown(grid, Results(())), page):
         assert all(row.principal in text for row in grid.rows)

@@ -12,7 +12,16 @@ from finding_samples import RESULTS, results
 from hypothesis import given, settings
 from page_samples import COLUMNS, EVIL, grid, hostile_page, page
 
-from mantle_iam.report.findings.grid import Grid, GridCell, GridRow, Standing, grid_csv, grid_markdown, totals
+from mantle_iam.report.findings.grid import (
+    Grid,
+    GridCell,
+    GridRow,
+    Standing,
+    csv_header,
+    csv_row,
+    grid_markdown,
+    totals,
+)
 from mantle_iam.report.findings.results import Results, sound
 from mantle_iam.report.findings.separated import csv_rows
 from mantle_iam.report.layout import clean
@@ -134,7 +143,7 @@ def test_a_reference_that_is_no_web_address_is_no_link(url: str) -> None:
 
 
 def test_matrix_as_csv() -> None:
-    rows = csv_rows(grid_csv(grid(4)))
+    rows = csv_rows(csv_header(grid(4).columns) + "".join(map(csv_row, grid(4).rows)))
     assert rows[0] == ["principal", "account", *(part for name in COLUMNS for part in (name, f"{name}: why"))]
     assert [row[0] for row in rows[1:]] == [row.principal for row in grid(4).rows]
     assert rows[1][2:6] == ["yes", "", "no", "no identity policy allows it"]
